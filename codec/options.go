@@ -1,0 +1,234 @@
+package codec
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"sync"
+)
+
+// The effort scale is one for all codecs: 1 takes milliseconds a megapixel, each
+// step takes longer and codes smaller or better, 9 takes all it can use.
+const (
+	MinEffort     = 1
+	DefaultEffort = 5
+	MaxEffort     = 9
+)
+
+// A TargetKind is what an encoder aims at.
+type TargetKind uint8
+
+const (
+	// TargetLossless keeps every sample. It is the zero value.
+	TargetLossless TargetKind = iota
+	// TargetQuality aims at a visual quality from 0 to 100.
+	TargetQuality
+	// TargetBPP aims at a number of bits per pixel, more than 0 and at most
+	// 1024, the whole file counted.
+	TargetBPP
+	// TargetPSNR aims at a peak signal-to-noise ratio in dB, more than 0 and at
+	// most 200.
+	TargetPSNR
+	// TargetSize aims at a file of at most this many bytes, a whole number of 1
+	// or more.
+	TargetSize
+)
+
+func (k TargetKind) String() string {
+	switch k {
+	case TargetLossless:
+		return "lossless"
+	case TargetQuality:
+		return "quality"
+	case TargetBPP:
+		return "bits per pixel"
+	case TargetPSNR:
+		return "PSNR"
+	case TargetSize:
+		return "size"
+	}
+	return "TargetKind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// A Target is what an encoder aims at and how much of it. The zero Target is
+// lossless.
+type Target struct {
+	Kind  TargetKind
+	Value float64 // in the unit of Kind; 0 for TargetLossless
+}
+
+func (t Target) check() error {
+	v := t.Value
+	var ok bool
+	switch t.Kind {
+	case TargetLossless:
+		ok = v == 0
+	case TargetQuality:
+		ok = v >= 0 && v <= 100
+	case TargetBPP:
+		ok = v > 0 && v <= 1024
+	case TargetPSNR:
+		ok = v > 0 && v <= 200
+	case TargetSize:
+		ok = v >= 1 && v <= 1<<53 && v == math.Trunc(v)
+	default:
+		return OptionError("target of unknown kind " + strconv.Itoa(int(t.Kind)))
+	}
+	if !ok {
+		return OptionError(fmt.Sprintf("target %v of %v", t.Kind, v))
+	}
+	return nil
+}
+
+// Options control an encoder. Begin from [DefaultOptions]: the zero Options are
+// not valid, since 0 is neither an effort nor an orientation.
+type Options struct {
+	// Codec is the name of a registered codec. Empty means the one of lowest
+	// ID that can aim at Target.
+	Codec string
+
+	// Effort is how hard to try, from MinEffort to MaxEffort.
+	Effort int
+
+	// Target is what to aim at. The zero Target is lossless.
+	Target Target
+
+	// Workers is how many goroutines may work at once. 0 means GOMAXPROCS. The
+	// file is the same for any number.
+	Workers int
+
+	// Metadata is stored beside the picture. Nil means none.
+	Metadata *Metadata
+
+	// Orientation is the EXIF orientation to note in the header, 1 to 8.
+	// 1 means that the picture is upright.
+	Orientation int
+
+	// Progress, unless nil, is called with the share done, from 0 to 1, never
+	// falling. Calls do not overlap but may come from different goroutines, and
+	// the encoder waits for them.
+	Progress func(done float64)
+}
+
+// DefaultOptions returns what nil Options mean: the first registered lossless
+// codec, DefaultEffort, as many workers as GOMAXPROCS, no metadata, orientation
+// 1 and no progress.
+func DefaultOptions() *Options {
+	return &Options{Effort: DefaultEffort, Orientation: 1}
+}
+
+// resolve returns a checked copy of o in which Workers is at least 1, Metadata
+// is not nil and Progress may be called at any time.
+func (o *Options) resolve() (*Options, error) {
+	if o == nil {
+		o = DefaultOptions()
+	}
+	c := *o
+	if c.Effort < MinEffort || c.Effort > MaxEffort {
+		return nil, OptionError(fmt.Sprintf("effort %d is not from %d to %d", c.Effort, MinEffort, MaxEffort))
+	}
+	if c.Orientation < 1 || c.Orientation > 8 {
+		return nil, OptionError(fmt.Sprintf("orientation %d is not from 1 to 8", c.Orientation))
+	}
+	if err := c.Target.check(); err != nil {
+		return nil, err
+	}
+	if err := resolveWorkers(&c.Workers); err != nil {
+		return nil, err
+	}
+	if c.Metadata == nil {
+		c.Metadata = new(Metadata)
+	}
+	if err := c.Metadata.check(); err != nil {
+		return nil, err
+	}
+	c.Progress = monotonic(c.Progress)
+	return &c, nil
+}
+
+// Limits bound what a decoder may spend. All must be more than 0; there is no
+// value that means no limit.
+type Limits struct {
+	MaxPixels     int64 // width times height
+	MaxBytes      int64 // of the decoded picture, and of the file
+	MaxFrames     int   // of a film
+	MaxModelBytes int64 // of weights that travel with the picture
+}
+
+// DefaultLimits returns the limits of [DefaultDecodeOptions]: 1<<28 pixels, 1<<30
+// bytes, 1<<16 frames and 1<<26 bytes of weights.
+func DefaultLimits() Limits {
+	return Limits{MaxPixels: 1 << 28, MaxBytes: 1 << 30, MaxFrames: 1 << 16, MaxModelBytes: 1 << 26}
+}
+
+func (l *Limits) check() error {
+	if l.MaxPixels < 1 || l.MaxBytes < 1 || l.MaxFrames < 1 || l.MaxModelBytes < 1 {
+		return OptionError(fmt.Sprintf("limits %+v: each must be more than 0", *l))
+	}
+	return nil
+}
+
+// DecodeOptions control a decoder. Begin from [DefaultDecodeOptions]: the zero
+// DecodeOptions are not valid, since their limits are 0.
+type DecodeOptions struct {
+	// Workers is how many goroutines may work at once. 0 means GOMAXPROCS. The
+	// picture is the same for any number.
+	Workers int
+
+	// Limits bound the memory that a file can ask for.
+	Limits Limits
+
+	// Progress is as in Options.
+	Progress func(done float64)
+}
+
+// DefaultDecodeOptions returns what nil DecodeOptions mean: as many workers as
+// GOMAXPROCS, DefaultLimits and no progress.
+func DefaultDecodeOptions() *DecodeOptions {
+	return &DecodeOptions{Limits: DefaultLimits()}
+}
+
+// resolve is as the one of Options.
+func (o *DecodeOptions) resolve() (*DecodeOptions, error) {
+	if o == nil {
+		o = DefaultDecodeOptions()
+	}
+	c := *o
+	if err := c.Limits.check(); err != nil {
+		return nil, err
+	}
+	if err := resolveWorkers(&c.Workers); err != nil {
+		return nil, err
+	}
+	c.Progress = monotonic(c.Progress)
+	return &c, nil
+}
+
+func resolveWorkers(n *int) error {
+	switch {
+	case *n < 0:
+		return OptionError("workers " + strconv.Itoa(*n))
+	case *n == 0:
+		*n = runtime.GOMAXPROCS(0)
+	}
+	return nil
+}
+
+// monotonic returns a function that passes on to f only what is more than
+// before and at most 1, one call at a time.
+func monotonic(f func(float64)) func(float64) {
+	if f == nil {
+		return func(float64) {}
+	}
+	var mu sync.Mutex
+	last := math.Inf(-1)
+	return func(done float64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if done = min(max(done, 0), 1); done > last {
+			last = done
+			f(done)
+		}
+	}
+}
