@@ -1,0 +1,86 @@
+package kernels
+
+// The factorisation runs from the last unknown to the first, because the lower
+// triangle is stored by rows: row k then holds, contiguous, everything that
+// eliminating unknown k needs. With a the matrix (only j <= i used), b the
+// right-hand side, and every product rounded before it is subtracted,
+//
+//	u[k][j] = a[k][j] - u[n-1][j]*f[n-1][k] - ... - u[k+1][j]*f[k+1][k]    j <= k
+//	r[k]    = 1 / u[k][k]
+//	f[k][j] = u[k][j] * r[k]
+//	y[k]    = b[k] - f[n-1][k]*y[n-1] - ... - f[k+1][k]*y[k+1]
+//	z[k]    = y[k] * r[k]
+//	x[k]    = z[k] - f[k][0]*x[0] - ... - f[k][k-1]*x[k-1]
+//
+// subtracting from left to right. This is the square-root-free Cholesky
+// factorisation A = F^T D F (Golub and Van Loan, "Matrix Computations", 4.1).
+// The order is fixed for each element on its own, so a tier may take the
+// elements in any order, several pivots at a time, or many lanes at once, and
+// still return the same bits.
+
+// cholTiny is the smallest pivot that CholeskySolveF32 divides by.
+const cholTiny = 1e-20
+
+// CholeskyMax is the largest system that [CholeskySolveF32] solves.
+const CholeskyMax = 48
+
+// CholeskySolveF32 solves the symmetric positive definite system A*x = b in
+// place: b is replaced by x. It returns false, leaving b unspecified, if a
+// pivot is not above 1e-20 (which includes NaN).
+//
+// A is given by its lower triangle, a[i*stride+j] for j <= i < n, and is
+// destroyed, up to the end of each row. n is at most [CholeskyMax]; stride is
+// a multiple of 16 not below n (see [PadF32]); a has n*stride elements and b
+// has stride elements, those from n on being unspecified after the call.
+// CholeskySolveF32 panics if the arguments do not fit.
+func CholeskySolveF32(a, b []float32, n, stride int) (ok bool) {
+	checkTriangle("CholeskySolveF32", a, n, stride)
+	if n > CholeskyMax {
+		panic("kernels: CholeskySolveF32: too many unknowns")
+	}
+	if len(b) < stride {
+		panic("kernels: CholeskySolveF32: right-hand side too short")
+	}
+	if n == 0 {
+		return true
+	}
+	return choleskySolveF32(a, b, n, stride)
+}
+
+func choleskySolveF32Generic(a, b []float32, n, stride int) bool {
+	var u, inv [CholeskyMax]float32
+	for k := n - 1; k >= 0; k-- {
+		f := a[k*stride:][:k+1]
+		if !(f[k] > cholTiny) {
+			return false
+		}
+		r := 1 / f[k]
+		inv[k] = r
+		for j, v := range f {
+			u[j] = v
+			f[j] = v * r
+		}
+		f = f[:k]
+		for i, fi := range f {
+			row := a[i*stride:][:i+1]
+			u := u[:len(row)]
+			for j, v := range row {
+				row[j] = v - float32(fi*u[j])
+			}
+		}
+		yk := b[k]
+		y := b[:len(f)]
+		for i, fi := range f {
+			y[i] -= float32(fi * yk)
+		}
+	}
+	x := b[:n]
+	for k := range x {
+		z := x[k] * inv[k]
+		for j, fj := range a[k*stride:][:k] {
+			z -= float32(fj * x[j])
+		}
+		x[k] = z
+	}
+	return true
+}

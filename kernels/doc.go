@@ -1,0 +1,26 @@
+// Package kernels holds the small numeric loops that the codecs spend their
+// time in, each as a readable Go function and, on amd64, as AVX2 and AVX-512
+// assembly. It knows nothing of pictures.
+//
+// # The reference is the specification
+//
+// The pure-Go function beside each kernel states what it computes, to the bit.
+// Every tier returns the same bits, on every architecture: integer kernels wrap
+// at 32 bits, and floating-point kernels fix the order of the operations on
+// each output element and round every product before it is added. No tier
+// fuses a multiplication with an addition, and none uses an approximate
+// reciprocal. An entropy coder may therefore depend on the results. The one
+// thing left open is the payload of a NaN.
+//
+// # Tiers
+//
+// The tier is chosen once, when the program starts, from what the processor
+// has: [Generic] everywhere, [AVX2] on amd64 with AVX2 and FMA, [AVX512] on
+// amd64 with AVX-512 F, BW, DQ, VL and VNNI. The build tag noasm leaves only
+// Generic. The environment variable BURIN_KERNELS=generic|avx2|avx512 lowers
+// the choice: it selects the best supported tier that is not above the named
+// one, and any other value is ignored.
+//
+// Functions check their arguments and panic where a caller passes slices that
+// are too short; they never read or write outside them.
+package kernels
