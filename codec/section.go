@@ -127,6 +127,9 @@ func (r *SectionReader) Next() (kind string, payload []byte, err error) {
 			}
 			return info.Kind, payload, nil
 		}
+		if slices.Contains(metadataKinds[:], info.Kind) {
+			return "", nil, FormatError(fmt.Sprintf("metadata section %q after others", info.Kind))
+		}
 		if info.Mandatory {
 			return "", nil, UnsupportedError(fmt.Sprintf("unknown mandatory section %q", info.Kind))
 		}

@@ -111,3 +111,134 @@ func TestStandardTypesComeBack(t *testing.T) {
 		}
 	}
 }
+
+func TestSubImages(t *testing.T) {
+	for name, m := range standardImages(image.Rect(-8, -4, 27, 21)) {
+		for _, r := range []image.Rectangle{
+			image.Rect(4, 4, 21, 13),  // chroma aligned
+			image.Rect(3, 1, 20, 14),  // not
+			image.Rect(-5, -3, 6, 7),  // below zero
+			image.Rect(-8, -4, 27, 1), // even and below zero
+			image.Rect(26, 20, 27, 21),
+		} {
+			t.Run(name+r.String(), func(t *testing.T) {
+				sub := m.(interface {
+					SubImage(image.Rectangle) image.Image
+				}).SubImage(r)
+				got := roundTrip(t, sub)
+				if reflect.TypeOf(got) != reflect.TypeOf(m) || got.Bounds() != r.Sub(r.Min) {
+					t.Errorf("%T with bounds %v came back", got, got.Bounds())
+				}
+				sameColors(t, got, sub)
+			})
+		}
+	}
+}
+
+// strange is an image of a type that package codec does not know.
+type strange struct {
+	image.Image
+	model color.Model
+	at    func(x, y int) color.Color
+}
+
+func (s strange) ColorModel() color.Model { return s.model }
+
+func (s strange) At(x, y int) color.Color {
+	if s.at != nil {
+		return s.at(x, y)
+	}
+	return s.Image.At(x, y)
+}
+
+func TestUnknownTypes(t *testing.T) {
+	r := image.Rect(-3, 2, 14, 11)
+	for name, m := range standardImages(r) {
+		t.Run(name, func(t *testing.T) {
+			got := roundTrip(t, strange{Image: m, model: m.ColorModel()})
+			if _, ok := m.(*image.Paletted); !ok {
+				sameColors(t, got, m)
+				return
+			}
+			for y := range r.Dy() {
+				for x := range r.Dx() {
+					r0, g0, b0, a0 := got.At(x, y).RGBA()
+					r1, g1, b1, a1 := m.At(r.Min.X+x, r.Min.Y+y).RGBA()
+					if r0 != r1 || g0 != g1 || b0 != b1 || a0 != a1 {
+						t.Fatalf("(%d, %d): %v, want %v", x, y, got.At(x, y), m.At(r.Min.X+x, r.Min.Y+y))
+					}
+				}
+			}
+		})
+	}
+
+	other := color.ModelFunc(func(c color.Color) color.Color { return c })
+	for _, c := range []struct {
+		pixel color.Color
+		want  image.Image
+	}{
+		{color.RGBA{1, 2, 3, 255}, new(image.NRGBA)},
+		{color.RGBA64{1, 2, 3, 0xffff}, new(image.NRGBA64)},
+		{color.RGBA64{1, 2, 3, 0x8000}, new(image.RGBA64)},
+	} {
+		got := roundTrip(t, strange{image.NewGray(r), other, func(x, y int) color.Color { return c.pixel }})
+		if reflect.TypeOf(got) != reflect.TypeOf(c.want) {
+			t.Errorf("%v came back as %T, want %T", c.pixel, got, c.want)
+		}
+		r0, g0, b0, a0 := got.At(5, 5).RGBA()
+		if r1, g1, b1, a1 := c.pixel.RGBA(); r0 != r1 || g0 != g1 || b0 != b1 || a0 != a1 {
+			t.Errorf("%v came back as %v", c.pixel, got.At(5, 5))
+		}
+	}
+}
+
+func TestRefusedImages(t *testing.T) {
+	r := image.Rect(0, 0, 4, 4)
+	short := image.NewNRGBA(r)
+	short.Pix = short.Pix[:len(short.Pix)-1]
+	overlapping := image.NewGray16(r)
+	overlapping.Stride = 7
+	chroma := image.NewYCbCr(r, image.YCbCrSubsampleRatio420)
+	chroma.Cr = chroma.Cr[:3]
+	beyond := image.NewPaletted(r, testPalette)
+	beyond.Pix[7] = byte(len(testPalette))
+	for name, m := range map[string]image.Image{
+		"empty":         image.NewGray(image.Rectangle{}),
+		"no rows":       image.NewGray(image.Rect(0, 0, 4, 0)),
+		"short":         short,
+		"overlapping":   overlapping,
+		"short chroma":  chroma,
+		"bad index":     beyond,
+		"no palette":    image.NewPaletted(r, nil),
+		"large palette": image.NewPaletted(r, make(color.Palette, 257)),
+		"uniform":       image.NewUniform(color.White),
+	} {
+		if err := Encode(new(bytes.Buffer), m, nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestReadPlaneOfPart(t *testing.T) {
+	m := image.NewNRGBA64(image.Rect(0, 0, 9, 7))
+	noise(1, m.Pix)
+	src, err := NewSource(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := image.Rect(2, 3, 8, 6)
+	const stride = 11
+	dst := make([]uint16, stride*r.Dy())
+	src.ReadPlane(2, r, dst, stride)
+	for y := range r.Dy() {
+		for x := range stride {
+			var want uint16
+			if x < r.Dx() {
+				want = m.NRGBA64At(r.Min.X+x, r.Min.Y+y).B
+			}
+			if got := dst[y*stride+x]; got != want {
+				t.Fatalf("(%d, %d): %d, want %d", x, y, got, want)
+			}
+		}
+	}
+}
