@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -64,7 +65,7 @@ func (w *SectionWriter) Write(kind string, mandatory bool, payload []byte) error
 }
 
 func (w *SectionWriter) write(kind string, mandatory bool, payload []byte) error {
-	head := sectionHead(kind, mandatory, len(payload))
+	head := sectionHead(kind, mandatory, int64(len(payload)))
 	sum := crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, payload)
 	before := w.n
 	for _, b := range [...][]byte{head, payload, binary.LittleEndian.AppendUint32(nil, sum)} {
@@ -88,12 +89,12 @@ func (w *SectionWriter) Written() int64 { return w.n }
 
 // SectionSize returns how many bytes of a file a section with a payload of n
 // bytes takes.
-func SectionSize(n int) int { return len(sectionHead(kindEnd, true, n)) + n + crc32.Size }
+func SectionSize(n int) int { return len(sectionHead(kindEnd, true, int64(n))) + n + crc32.Size }
 
 // EndSize is how many bytes follow the last section of a codec.
 const EndSize = 4 + 1 + crc32.Size
 
-func sectionHead(kind string, mandatory bool, n int) []byte {
+func sectionHead(kind string, mandatory bool, n int64) []byte {
 	length := uint64(n) << 1
 	if mandatory {
 		length |= 1
@@ -159,7 +160,7 @@ func (r *SectionReader) peek() (*SectionInfo, error) {
 		return nil, err
 	}
 	info := &SectionInfo{Kind: string(kind[:]), Mandatory: length&1 != 0, Payload: int64(length >> 1)}
-	if info.Payload > r.limit-r.s.n {
+	if info.Payload > min(r.limit-r.s.n, math.MaxInt) {
 		return nil, fmt.Errorf("%w: section %q of %d bytes, MaxBytes is %d", ErrTooLarge, kind, info.Payload, r.limit)
 	}
 	info.Size = r.s.n - before + info.Payload + crc32.Size
