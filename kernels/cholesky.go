@@ -29,16 +29,17 @@ const CholeskyMax = 48
 // pivot is not above 1e-20 (which includes NaN).
 //
 // A is given by its lower triangle, a[i*stride+j] for j <= i < n, and is
-// destroyed, up to the end of each row. n is at most [CholeskyMax]; stride is
-// a multiple of 16 not below n (see [PadF32]); a has n*stride elements and b
-// has stride elements, those from n on being unspecified after the call.
-// CholeskySolveF32 panics if the arguments do not fit.
+// destroyed, as is everything right of it and the rows past it. n is at most
+// [CholeskyMax]; stride is a multiple of 16 not below n (see [PadF32]); a has
+// PadF32(n)*stride elements and b has PadF32(n), those from n on being
+// unspecified after the call. CholeskySolveF32 panics if the arguments do not
+// fit.
 func CholeskySolveF32(a, b []float32, n, stride int) (ok bool) {
-	checkTriangle("CholeskySolveF32", a, n, stride)
+	checkTriangle("CholeskySolveF32", a, n, PadF32(n), stride)
 	if n > CholeskyMax {
 		panic("kernels: CholeskySolveF32: too many unknowns")
 	}
-	if len(b) < stride {
+	if len(b) < PadF32(n) {
 		panic("kernels: CholeskySolveF32: right-hand side too short")
 	}
 	if n == 0 {

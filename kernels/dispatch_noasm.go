@@ -1,4 +1,4 @@
-//go:build !amd64 || noasm || !kernelsasm
+//go:build !amd64 || noasm
 
 package kernels
 

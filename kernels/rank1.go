@@ -14,21 +14,21 @@ func PadF32(n int) int { return (n + 15) &^ 15 }
 // Only the lower triangle is meaningful. Elements right of the diagonal are
 // scratch: their values after the call are unspecified, up to the end of each
 // row. stride is a multiple of 16 not below n (see [PadF32]), a has n*stride
-// elements and v has stride elements, those from n on being read but of no
-// effect. Rank1F32 panics if the arguments do not fit.
+// elements and v has PadF32(n) elements, those from n on being of no effect. Rank1F32 panics if the arguments do not fit.
 func Rank1F32(a, v []float32, n, stride int, decay, weight float32) {
-	checkTriangle("Rank1F32", a, n, stride)
-	if len(v) < stride {
+	checkTriangle("Rank1F32", a, n, n, stride)
+	if len(v) < PadF32(n) {
 		panic("kernels: Rank1F32: vector too short")
 	}
 	rank1F32(a, v, n, stride, decay, weight)
 }
 
-func checkTriangle(name string, a []float32, n, stride int) {
+// checkTriangle checks a matrix of n unknowns that takes the given rows.
+func checkTriangle(name string, a []float32, n, rows, stride int) {
 	if n < 0 || stride < n || stride%16 != 0 || stride > 1<<20 {
 		panic("kernels: " + name + ": bad size or stride")
 	}
-	if len(a) < n*stride {
+	if len(a) < rows*stride {
 		panic("kernels: " + name + ": matrix too short")
 	}
 }
