@@ -1,0 +1,126 @@
+package lossless
+
+import "errors"
+
+// The fast family (efforts 1 to 3) codes a tile in one of several ways, named by
+// its first byte, and takes the shortest of those that seem worth a try.
+//
+//	constant   one value a plane
+//	raw        packed samples
+//	rows       packed samples, filtered by row as in PNG, in DEFLATE's format
+//	predicted  residuals of a fitted linear prediction, rANS with static tables
+//	palette    a palette of at most 256 colours, and the picture of indices
+//	compact    the values that each plane uses, and the picture of their ranks
+//
+// The last two hold further tiles, coded in one of the first four ways.
+const (
+	fastConstant = iota
+	fastRaw
+	fastRows
+	fastPredicted
+	fastPalette
+	fastCompact
+)
+
+// errFast is the error of a tile that no encoder wrote.
+var errFast = errors.New("lossless: invalid fast tile")
+
+// encodeFast codes a tile with effort 1, 2 or 3.
+func encodeFast(planes []plane, effort int) []byte {
+	if c, ok := encodeConstant(planes); ok {
+		return c
+	}
+	best := []byte(nil)
+	if inner, header, ok := compact(planes); ok {
+		best = append(append(best, fastCompact), header...)
+		best = encodeBody(best, inner, effort)
+	} else {
+		best = encodeBody(best, planes, effort)
+	}
+	if colours, index, ok := palette(planes); ok {
+		p := encodePalette(colours, index, effort)
+		if len(p) < len(best) {
+			best = p
+		}
+	}
+	return best
+}
+
+// encodeBody appends a tile, not constant, in one of the ways that stand by
+// themselves.
+func encodeBody(dst []byte, planes []plane, effort int) []byte {
+	n := len(dst)
+	dst = encodePredicted(append(dst, fastPredicted), planes, effort)
+	if rowsMayWin(planes) {
+		if r := encodeRows(planes, effort); 1+len(r) < len(dst)-n {
+			dst = append(append(dst[:n], fastRows), r...)
+		}
+	}
+	if size := packedSize(planes); 1+size < len(dst)-n {
+		dst = pack(append(dst[:n], fastRaw), planes)
+	}
+	return dst
+}
+
+// decodeFast decodes what encodeFast returned into planes of the same sizes and
+// maxima.
+func decodeFast(data []byte, planes []plane) error {
+	if len(data) == 0 {
+		return errFast
+	}
+	switch data[0] {
+	case fastPalette:
+		return decodePalette(data[1:], planes)
+	case fastCompact:
+		return decodeCompact(data[1:], planes)
+	}
+	return decodeBody(data, planes)
+}
+
+func decodeBody(data []byte, planes []plane) error {
+	if len(data) == 0 {
+		return errFast
+	}
+	switch data[0] {
+	case fastConstant:
+		return decodeConstant(data[1:], planes)
+	case fastRaw:
+		return unpack(data[1:], planes)
+	case fastRows:
+		return decodeRows(data[1:], planes)
+	case fastPredicted:
+		return decodePredicted(data[1:], planes)
+	}
+	return errFast
+}
+
+// encodeConstant codes planes each of which holds a single value.
+func encodeConstant(planes []plane) ([]byte, bool) {
+	one := make([]plane, len(planes))
+	for i, p := range planes {
+		for _, v := range p.pix {
+			if v != p.pix[0] {
+				return nil, false
+			}
+		}
+		one[i] = newPlane(1, 1, p.max)
+		one[i].pix[0] = p.pix[0]
+	}
+	return pack([]byte{fastConstant}, one), true
+}
+
+func decodeConstant(data []byte, planes []plane) error {
+	one := make([]plane, len(planes))
+	for i, p := range planes {
+		one[i] = newPlane(1, 1, p.max)
+	}
+	if err := unpack(data, one); err != nil {
+		return err
+	}
+	for i, p := range planes {
+		for k := range p.pix {
+			p.pix[k] = one[i].pix[0]
+		}
+	}
+	return nil
+}

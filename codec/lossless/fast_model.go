@@ -1,0 +1,130 @@
+package lossless
+
+import "math/bits"
+
+// A predicted tile is coded channel by channel. A sample is predicted as a
+// linear combination of its neighbours
+//
+//	      NN
+//	  NW  N  NE
+//	WW W  x
+//
+// of the clamped gradient med(W, N, W+N-NW), and of the residuals that up to two
+// channels coded earlier left at the same place; the coefficients are fitted
+// by least squares and sent. Working on differences from W makes the
+// prediction follow any constant that is added to the picture.
+const (
+	tapN = iota
+	tapNW
+	tapNE
+	tapWW
+	tapNN
+	tapMed
+	tapRef1
+	tapRef2
+	fastTaps
+
+	coefBits = 10 // fraction bits of the coefficients
+	coefMax  = 4 << coefBits
+)
+
+// A fastCoefs is a fitted linear predictor.
+type fastCoefs [fastTaps]int32
+
+// rowPad is the margin on both sides of each row buffer: it holds copies of the
+// samples at the border, so that no loop tests for it.
+const rowPad = 4
+
+// A fastChannel is the state of one channel while its rows go by. In the
+// buffers sample x lies at rowPad+x.
+type fastChannel struct {
+	w, h   int
+	lo, hi int32 // range of the samples
+	shift  uint  // of the activity: log2 of the range, less 8 bits
+	refs   [2]int
+	coefs  fastCoefs
+
+	cur, n1, n2 []int32 // samples of this row and the two above
+	res         []int32 // residuals of this row
+	abs, absN   []int32 // their magnitudes, and those of the row above
+}
+
+func newFastChannel(w, h int, lo, hi int32) *fastChannel {
+	n := w + 2*rowPad
+	buf := make([]int32, 6*n)
+	next := func() []int32 {
+		b := buf[:n:n]
+		buf = buf[n:]
+		return b
+	}
+	c := &fastChannel{
+		w: w, h: h, lo: lo, hi: hi,
+		refs:  [2]int{-1, -1},
+		coefs: fastCoefs{tapMed: 1 << coefBits},
+		cur:   next(), n1: next(), n2: next(), res: next(), abs: next(), absN: next(),
+	}
+	if n := bits.Len32(uint32(hi - lo)); n > 9 {
+		c.shift = uint(n) - 9
+	}
+	return c
+}
+
+// beginRow prepares the left margin for row y.
+func (c *fastChannel) beginRow(y int) {
+	first := c.n1[rowPad]
+	if y == 0 {
+		first = max(c.lo, 0)
+	}
+	for i := range rowPad {
+		c.cur[i] = first
+		c.abs[i] = c.absN[rowPad]
+		c.n1[i] = first
+	}
+}
+
+// endRow copies the right margin and moves on to the next row.
+func (c *fastChannel) endRow(y int) {
+	last := rowPad + c.w - 1
+	for i := last + 1; i < len(c.cur); i++ {
+		c.cur[i] = c.cur[last]
+		c.abs[i] = c.abs[last]
+		c.res[i] = c.res[last]
+	}
+	c.cur, c.n1, c.n2 = c.n2, c.cur, c.n1
+	c.abs, c.absN = c.absN, c.abs
+	if y == 0 {
+		copy(c.n2, c.n1)
+	}
+}
+
+// spread makes the rows above repeat the sample to the left of x, which turns
+// the prediction into W: in the first row there is nothing better.
+func (c *fastChannel) spread(x int) {
+	w, a := c.cur[rowPad+x-1], c.abs[rowPad+x-1]
+	for i := rowPad + x - 1; i <= rowPad+x+2; i++ {
+		c.n1[i], c.n2[i], c.absN[i] = w, w, a
+	}
+}
+
+// Activity is quantised to levels of equal ratio: activitySteps an octave.
+const (
+	activitySteps  = 5
+	activityRange  = 4096 // beyond it a coarser table serves
+	activityLevels = 128  // bound on levels, a power of two
+)
+
+var activityLevel, activityLevelFar = func() (near, far [activityRange]uint8) {
+	for i := range near {
+		near[i] = uint8(log2(uint32(i)+4)*activitySteps>>16 - 2*activitySteps)
+		far[i] = uint8(log2(uint32(max(i, 1))*256+4)*activitySteps>>16 - 2*activitySteps)
+	}
+	return
+}()
+
+// levelOf quantises an activity.
+func levelOf(act uint64) uint32 {
+	if act < activityRange {
+		return uint32(activityLevel[act])
+	}
+	return uint32(activityLevelFar[min(act>>8, activityRange-1)])
+}
