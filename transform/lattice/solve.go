@@ -1,5 +1,7 @@
 package lattice
 
+import "math"
+
 // Finding the chroma samples. Most pixels of a picture that lies on a lattice
 // have one preimage, and so a known chroma at full resolution. Where the
 // filter has a pixel that takes a single sample, that is the sample; the
@@ -27,6 +29,12 @@ func newSolver(g grid, pic *picture) *solver {
 }
 
 func (s *solver) solve() {
+	s.start()
+	s.refine()
+}
+
+// start gives every sample a value.
+func (s *solver) start() {
 	if s.reach == 0 {
 		s.read()
 	} else {
@@ -36,7 +44,6 @@ func (s *solver) solve() {
 		s.guess()
 	}
 	s.fill()
-	s.refine()
 }
 
 // read takes the samples that a pixel takes alone.
@@ -69,58 +76,9 @@ func (s *solver) guess() {
 	}
 }
 
-// invert estimates the samples of the triangle filters. With one axis, a and b
-// neighbouring samples and p, q the two pixels between them,
-//
-//	4p ≈ 3a + b, 4q ≈ a + 3b, so a ≈ (3p - q) / 2
-//
-// and with two the same twice: of the four pixels between four samples,
-// a ≈ (9p - 3q - 3r + s) / 4, p the nearest. A sample takes the mean over the
-// pairs or squares around it whose pixels are all known.
-func (s *solver) invert() {
-	rows := 1 + int(s.sy)
-	n := make([]int32, s.cw*s.ch) // pairs or squares summed
-	sum := [2][]int32{make([]int32, len(n)), make([]int32, len(n))}
-	// y and x start where the first pair or square does, at position 0.
-	for y := s.oy; y+rows <= s.h; y += rows {
-		j, _ := s.row(y)
-		for x := s.ox; x+1 < s.w; x += 2 {
-			i, _ := s.column(x)
-			at := y*s.w + x
-			p := [4]uint32{s.pre[at], s.pre[at+1]}
-			if rows == 2 {
-				p[2], p[3] = s.pre[at+s.w], s.pre[at+s.w+1]
-			}
-			if (p[0]|p[1]|p[2]|p[3])>>24 != 0 {
-				continue
-			}
-			for k := range 2 * rows {
-				to := (j+k>>1)*s.cw + i + k&1
-				n[to]++
-				for c := range 2 {
-					sh := 8 - 8*c
-					f := func(m int) int32 { return int32(uint8(p[k^m] >> sh)) }
-					v := 3*f(0) - f(1)
-					if rows == 2 {
-						v = 3*v - 3*f(2) + f(3)
-					}
-					sum[c][to] += v
-				}
-			}
-		}
-	}
-	for i, n := range n {
-		if n > 0 {
-			n *= int32(2 * rows)
-			for c := range 2 {
-				s.s[c][i] = uint8(max(0, min(255, (sum[c][i]+n/2)/n)))
-			}
-			s.known[i] = true
-		}
-	}
-}
-
-// fill spreads the known samples over the others, ring by ring.
+// fill spreads the known samples over the others, ring by ring: each takes
+// the mean of its neighbours or, if that contradicts a pixel all of whose other
+// samples are known, a value nearby that does not.
 func (s *solver) fill() {
 	var ring []int32
 	queued := make([]bool, len(s.known))
@@ -172,9 +130,8 @@ func (s *solver) fill() {
 				}
 			})
 			s.s[0][k], s.s[1][k] = uint8((sum1+n/2)/n), uint8((sum2+n/2)/n)
-		}
-		for _, k := range ring {
 			s.known[k] = true
+			s.move(int(k)%s.cw, int(k)/s.cw)
 		}
 		ring = next
 	}
@@ -197,7 +154,7 @@ func (s *solver) refine() {
 				if v < limited && uint16(v) == uint16(row1[x])<<8|uint16(row2[x]) || v == offLattice {
 					continue
 				}
-				if v == limited && s.cost(x, y, row1[x], row2[x]) == 0 {
+				if v == limited && s.cost(y*s.w+x, row1[x], row2[x]) == 0 {
 					continue
 				}
 				i, px := s.column(x)
@@ -223,26 +180,28 @@ func (s *solver) refine() {
 	}
 }
 
-// cost is 0 if the pixel can be had with the chroma, else it grows with the
-// distance from it. A pixel off the lattice costs nothing: it is lost anyway.
-func (s *solver) cost(x, y int, c1, c2 uint8) int32 {
-	const missed = 8 // one pixel less is worth more than any distance
-	i := y*s.w + x
+// missed is what a pixel costs that is not had in one of its two chroma
+// samples: more than any distance of others.
+const missed = 1 << 14
+
+// cost is 0 if pixel i can be had with the chroma, else it grows with the
+// distance. A pixel off the lattice costs nothing: it is lost anyway.
+func (s *solver) cost(i int, c1, c2 uint8) int32 {
 	switch v := s.pre[i]; v {
 	case offLattice:
 		return 0
 	case limited:
 		if lo, hi := s.lumas(s.r[i], s.g[i], s.b[i], c1, c2); lo > hi {
-			return 2*missed + min(lo-hi, missed-1)
+			return 2*missed + lo - hi
 		}
 		return 0
 	default:
 		n := int32(0)
 		if d := diff(c1, uint8(v>>8)); d > 0 {
-			n = missed + min(d, missed/2-1)
+			n = missed + d
 		}
 		if d := diff(c2, uint8(v)); d > 0 {
-			n += missed + min(d, missed/2-1)
+			n += missed + d
 		}
 		return n
 	}
@@ -250,87 +209,152 @@ func (s *solver) cost(x, y int, c1, c2 uint8) int32 {
 
 // tap is a pixel that takes a sample.
 type tap struct {
-	x, y int
+	at   int      // index of the pixel
 	w    int32    // weight of the sample
 	rest [2]int32 // what the other taps and the rounding add up to, C1 and C2
 }
 
-// move tries other values for a sample, and reports whether one was better.
+// move tries other values for a sample, and reports whether one was better. It
+// heeds only pixels whose other samples are known.
 func (s *solver) move(i, j int) bool {
 	// The pixels at the positions 2i-2..2i+1 can take sample i, or only i.
 	var buf [16]tap
 	taps := buf[:0]
+	anyLimited := false
 	x0, x1 := s.span(i, s.sx, s.ox, s.w)
 	y0, y1 := s.span(j, s.sy, s.oy, s.h)
 	k := j*s.cw + i
-	cur := [2]int32{int32(s.s[0][k]), int32(s.s[1][k])}
 	for y := y0; y < y1; y++ {
 		jy, py := s.row(y)
 		for x := x0; x < x1; x++ {
 			ix, px := s.column(x)
-			t := tap{x: x, y: y, w: s.wx[px][i-ix] * s.wy[py][j-jy]}
-			if t.w == 0 || s.pre[y*s.w+x] == offLattice {
+			t := tap{at: y*s.w + x, w: s.wx[px][i-ix] * s.wy[py][j-jy]}
+			if t.w == 0 || s.pre[t.at] == offLattice {
 				continue
 			}
+			known := true
 			for dj, wy := range s.wy[py] {
 				for di, wx := range s.wx[px] {
 					if m := (jy+dj)*s.cw + ix + di; wx*wy != 0 && m != k {
+						known = known && s.known[m]
 						t.rest[0] += wx * wy * int32(s.s[0][m])
 						t.rest[1] += wx * wy * int32(s.s[1][m])
 					}
 				}
 			}
+			if !known {
+				continue
+			}
 			t.rest[0] += s.round[px]
 			t.rest[1] += s.round[px]
 			taps = append(taps, t)
+			anyLimited = anyLimited || s.pre[t.at] == limited
 		}
 	}
-	total := func(v [2]int32) (n int32) {
-		for _, t := range taps {
-			n += s.cost(t.x, t.y, uint8((t.w*v[0]+t.rest[0])>>s.shift), uint8((t.w*v[1]+t.rest[1])>>s.shift))
-		}
-		return n
+
+	cur := [2]int32{int32(s.s[0][k]), int32(s.s[1][k])}
+	at := cur
+	if !anyLimited {
+		// C1 and C2 are then independent.
+		at[0] = s.vote(taps, 0, cur[0])
+		at[1] = s.vote(taps, 1, cur[1])
+		s.s[0][k], s.s[1][k] = uint8(at[0]), uint8(at[1])
+		return at != cur
 	}
-	first := total(cur)
-	best, was := first, cur
-	for c := range 2 {
-		if best == 0 {
+	best := int32(math.MaxInt32)
+	try := func(v1, v2 int32) bool {
+		if uint32(v1|v2) > 255 {
+			return false
+		}
+		n := int32(0)
+		for i := range taps {
+			t := &taps[i]
+			n += s.cost(t.at, uint8((t.w*v1+t.rest[0])>>s.shift), uint8((t.w*v2+t.rest[1])>>s.shift))
+			if n >= best {
+				return false
+			}
+		}
+		best, at = n, [2]int32{v1, v2}
+		return n == 0
+	}
+	done := try(cur[0], cur[1]) || try(s.vote(taps, 0, cur[0]), s.vote(taps, 1, cur[1]))
+	for _, d := range spiral {
+		if done {
 			break
 		}
-		sh := 8 - 8*c
-		var tried [256 / 32]uint32
-		try := func(v int32) {
-			if v < 0 || v > 255 || tried[v>>5]>>(v&31)&1 != 0 {
-				return
-			}
-			tried[v>>5] |= 1 << (v & 31)
-			at := was
-			at[c] = v
-			if n := total(at); n < best {
-				best, was = n, at
+		done = try(cur[0]+int32(d[0]), cur[1]+int32(d[1]))
+	}
+	for i := range taps {
+		t := &taps[i]
+		if done || s.pre[t.at] != limited {
+			continue
+		}
+		// The colour that comes near, wherever that leads: the middle of the
+		// interval that w·sample + rest must lie in.
+		_, c1, c2 := s.nearest(s.r[t.at], s.g[t.at], s.b[t.at])
+		half := int32(1) << s.shift >> 1
+		done = try((int32(c1)<<s.shift+half-t.rest[0])/t.w, (int32(c2)<<s.shift+half-t.rest[1])/t.w)
+	}
+	s.s[0][k], s.s[1][k] = uint8(at[0]), uint8(at[1])
+	return at != cur
+}
+
+// vote returns the value of a sample that agrees best with the pixels of known
+// chroma, for C1 (c = 0) or C2 (c = 1); cur if none is better.
+func (s *solver) vote(taps []tap, c int, cur int32) int32 {
+	sh := 8 - 8*c
+	const reach = 3
+	try := func(v int32) (cost int32) {
+		for i := range taps {
+			t := &taps[i]
+			if p := s.pre[t.at]; p < limited {
+				if d := (t.w*v+t.rest[c])>>s.shift - int32(uint8(p>>sh)); d != 0 {
+					cost += missed + max(d, -d)
+				}
 			}
 		}
-		for d := int32(1); d <= 2; d++ {
-			try(cur[c] - d)
-			try(cur[c] + d)
+		return cost
+	}
+	best, bestCost := cur, try(cur)
+	see := func(v int32) {
+		if uint32(v) <= 255 && bestCost > 0 {
+			if cost := try(v); cost < bestCost {
+				best, bestCost = v, cost
+			}
 		}
-		for _, t := range taps {
-			if v := s.pre[t.y*s.w+t.x]; v < limited {
-				// w·sample + rest lies in [f<<shift, f<<shift + 1<<shift - 1].
-				f := int32(uint8(v>>sh)) << s.shift
-				hi := (f + 1<<s.shift - 1 - t.rest[c]) / t.w
-				for v := (f - t.rest[c]) / t.w; v <= hi; v++ {
-					try(v)
+	}
+	for d := int32(1); d <= reach; d++ {
+		see(cur - d)
+		see(cur + d)
+	}
+	for i := range taps {
+		// What the pixel asks for, if that is far away.
+		t := &taps[i]
+		if p := s.pre[t.at]; p < limited && bestCost > 0 {
+			lo := (int32(uint8(p>>sh))<<s.shift - t.rest[c] + t.w - 1) / t.w
+			if lo < cur-reach || lo > cur+reach {
+				see(lo)
+				see(lo + 1)
+			}
+		}
+	}
+	return best
+}
+
+// spiral holds the steps around a value, nearest first.
+var spiral = func() (steps [][2]int8) {
+	const reach = 5
+	for d := 1; d <= 2*reach*reach; d++ {
+		for y := -reach; y <= reach; y++ {
+			for x := -reach; x <= reach; x++ {
+				if x*x+y*y == d {
+					steps = append(steps, [2]int8{int8(x), int8(y)})
 				}
 			}
 		}
 	}
-	if best == first {
-		return false
-	}
-	s.s[0][k], s.s[1][k] = uint8(was[0]), uint8(was[1])
-	return true
-}
+	return steps
+}()
 
 // span returns the pixels that may take sample i along an axis.
 func (s *solver) span(i int, sub uint8, o, n int) (from, to int) {
