@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/corpus/dataset"
+)
+
+func (s *streams) decodeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "decode",
+		Usage:     "decode a burin file to a picture file",
+		ArgsUsage: "IN",
+		Description: "IN is a burin file, or - for standard input. The extension of the output file chooses\n" +
+			"its format, one of " + strings.Join(dataset.Extensions(), " ") + "; standard output gets PNG.",
+		Flags: []cli.Flag{
+			workersFlag(), forceFlag(),
+			outputFlag("output file, - for standard output (default: IN with .png for its extension)"),
+		},
+		Action: s.decode,
+	}
+}
+
+func (s *streams) decode(ctx context.Context, c *cli.Command) error {
+	in, err := oneArg(c)
+	if err != nil {
+		return err
+	}
+	other := stdio
+	if in != stdio {
+		other = strings.TrimSuffix(in, ".burin") + ".png"
+	}
+	out, err := outputName(c, other)
+	if err != nil {
+		return err
+	}
+	ext := ".png"
+	if out != stdio {
+		ext = strings.ToLower(filepath.Ext(out))
+		if !slices.Contains(dataset.Extensions(), ext) {
+			return usagef("decode: cannot write %q, only %s", out, strings.Join(dataset.Extensions(), " "))
+		}
+	}
+
+	bar := newProgress(s.stderr, "decoding")
+	defer bar.finish()
+	o := codec.DefaultDecodeOptions()
+	o.Workers, o.Progress = c.Int("workers"), bar.report
+	picture, err := await(ctx, func() (*dataset.Picture, error) {
+		r, err := s.open(in)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		d, err := codec.NewDecoder(r, o)
+		if err != nil {
+			return nil, err
+		}
+		m, err := d.Decode(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &dataset.Picture{Image: m, Metadata: *d.Metadata(), Orientation: d.Header().Orientation}, nil
+	})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	var notes []string
+	err = s.write(ctx, out, func(w io.Writer) (err error) {
+		notes, err = dataset.Write(w, picture, ext)
+		return err
+	})
+	for _, note := range notes {
+		fmt.Fprintf(s.stderr, "burin: %s: %s\n", out, note)
+	}
+	return err
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/corpus/dataset"
+)
+
+func (s *streams) encodeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "encode",
+		Usage:     "encode a picture file",
+		ArgsUsage: "IN",
+		Description: "IN is a PNG, JPEG, GIF, BMP, TIFF, WebP or Netpbm file, or - for standard input.\n" +
+			"Without a rate, which is --quality, --bpp, --psnr or --size, the picture is kept exactly.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "codec", Usage: "codec, one of: " + strings.Join(codecNames(), ", "), DefaultText: "the first that can do it"},
+			&cli.IntFlag{Name: "effort", Aliases: []string{"e"}, Value: codec.DefaultEffort, Usage: fmt.Sprintf("how hard to try, %d to %d", codec.MinEffort, codec.MaxEffort)},
+			&cli.FloatFlag{Name: "quality", Aliases: []string{"q"}, HideDefault: true, Usage: "aim at a quality of 0 to 100"},
+			&cli.FloatFlag{Name: "bpp", HideDefault: true, Usage: "aim at a number of bits per pixel"},
+			&cli.FloatFlag{Name: "psnr", HideDefault: true, Usage: "aim at a PSNR in dB"},
+			&cli.Int64Flag{Name: "size", HideDefault: true, Usage: "aim at a file of at most this many bytes"},
+			workersFlag(), jsonFlag(), forceFlag(),
+			outputFlag("output file, - for standard output (default: IN with .burin for its extension)"),
+		},
+		Action: s.encode,
+	}
+}
+
+func codecNames() []string {
+	var names []string
+	for _, c := range codec.Codecs() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// target returns what the flags ask to aim at.
+func target(c *cli.Command) (codec.Target, error) {
+	var t codec.Target
+	for name, kind := range map[string]codec.TargetKind{
+		"quality": codec.TargetQuality, "bpp": codec.TargetBPP, "psnr": codec.TargetPSNR, "size": codec.TargetSize,
+	} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if t.Kind != codec.TargetLossless {
+			return t, usagef("encode: give one of --quality, --bpp, --psnr and --size")
+		}
+		t = codec.Target{Kind: kind, Value: c.Float(name)}
+		if kind == codec.TargetSize {
+			t.Value = float64(c.Int64(name))
+		}
+	}
+	return t, nil
+}
+
+// An encodeReport is what encode prints.
+type encodeReport struct {
+	Input   string   `json:"input"`
+	Output  string   `json:"output"`
+	Codec   string   `json:"codec"`
+	Effort  int      `json:"effort"`
+	Width   int      `json:"width"`
+	Height  int      `json:"height"`
+	Model   string   `json:"model"`
+	Depth   int      `json:"depth"`
+	Bytes   int64    `json:"bytes"`
+	BPP     float64  `json:"bpp"`
+	Ratio   float64  `json:"ratio"` // of the samples, uncompressed, to Bytes
+	PSNR    *float64 `json:"psnr"`  // of RGB in dB, null when lossless or exact
+	Seconds float64  `json:"seconds"`
+}
+
+func (s *streams) encode(ctx context.Context, c *cli.Command) error {
+	in, err := oneArg(c)
+	if err != nil {
+		return err
+	}
+	o := codec.DefaultOptions()
+	o.Codec, o.Effort, o.Workers = c.String("codec"), c.Int("effort"), c.Int("workers")
+	if o.Target, err = target(c); err != nil {
+		return err
+	}
+	if names := codecNames(); c.IsSet("codec") && !slices.Contains(names, o.Codec) {
+		return usagef("encode: no codec %q, only: %s", o.Codec, strings.Join(names, ", "))
+	}
+	// Tell a mistake before any work.
+	if _, err := codec.NewEncoder(io.Discard, o); err != nil {
+		return err
+	}
+	other := stdio
+	if in != stdio {
+		other = strings.TrimSuffix(in, filepath.Ext(in)) + ".burin"
+	}
+	out, err := outputName(c, other)
+	if err != nil {
+		return err
+	}
+
+	picture, err := await(ctx, func() (*dataset.Picture, error) { return s.readPicture(in) })
+	if err != nil {
+		return err
+	}
+	if picture.More {
+		fmt.Fprintf(s.stderr, "burin: %s holds more than one picture; the first is encoded\n", in)
+	}
+	o.Metadata, o.Orientation = &picture.Metadata, picture.Orientation
+	bar := newProgress(s.stderr, "encoding")
+	defer bar.finish()
+	o.Progress = bar.report
+
+	report := &encodeReport{Input: in, Output: out, Effort: o.Effort}
+	err = s.write(ctx, out, func(w io.Writer) error {
+		start := time.Now()
+		var file bytes.Buffer // to measure what is lost
+		if o.Target.Kind != codec.TargetLossless {
+			w = io.MultiWriter(w, &file)
+		}
+		e, err := codec.NewEncoder(w, o)
+		if err != nil {
+			return err
+		}
+		if err := e.Encode(ctx, picture.Image); err != nil {
+			return err
+		}
+		report.Seconds = time.Since(start).Seconds()
+		h := e.Header()
+		report.Codec, report.Width, report.Height = h.Codec, h.Width, h.Height
+		report.Model, report.Depth, report.Bytes = h.Model.String(), h.Depth, e.Written()
+		report.BPP = 8 * float64(report.Bytes) / (float64(h.Width) * float64(h.Height))
+		report.Ratio = float64(rawSize(&h)) / float64(report.Bytes)
+		if o.Target.Kind == codec.TargetLossless {
+			return nil
+		}
+		decoded, err := codec.Decode(&file)
+		if err != nil {
+			return err
+		}
+		if db := psnr(decoded, picture.Image); !math.IsInf(db, 1) {
+			report.PSNR = &db
+		}
+		return nil
+	})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+
+	w := s.stdout
+	if out == stdio {
+		w = s.stderr
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(w).Encode(report)
+	}
+	lost := "lossless"
+	if report.PSNR != nil {
+		lost = fmt.Sprintf("%.2f dB", *report.PSNR)
+	}
+	_, err = fmt.Fprintf(w, "%s: %s effort %d, %d bytes, %.3f bpp, %.2f:1, %s, %.2f s\n",
+		out, report.Codec, report.Effort, report.Bytes, report.BPP, report.Ratio, lost, report.Seconds)
+	return err
+}
+
+func (s *streams) readPicture(name string) (*dataset.Picture, error) {
+	if name != stdio {
+		return dataset.ReadFile(name, codec.DefaultLimits())
+	}
+	return dataset.Read(s.stdin, codec.DefaultLimits())
+}
+
+// rawSize returns how many bytes the samples of a picture take.
+func rawSize(h *codec.Header) int64 {
+	var n int64
+	for _, p := range h.Planes() {
+		n += int64(p.Width) * int64(p.Height) * int64(p.Depth/8)
+	}
+	return n
+}
+
+// psnr returns the PSNR in dB of the R, G and B of two pictures of one size.
+func psnr(a, b image.Image) float64 {
+	ra, rb := a.Bounds(), b.Bounds()
+	var sum float64
+	for y := range ra.Dy() {
+		for x := range ra.Dx() {
+			r0, g0, b0, _ := a.At(ra.Min.X+x, ra.Min.Y+y).RGBA()
+			r1, g1, b1, _ := b.At(rb.Min.X+x, rb.Min.Y+y).RGBA()
+			for _, d := range [...]float64{float64(r0) - float64(r1), float64(g0) - float64(g1), float64(b0) - float64(b1)} {
+				sum += d * d
+			}
+		}
+	}
+	n := 3 * float64(ra.Dx()) * float64(ra.Dy())
+	return 10 * math.Log10(65535*65535*n/sum)
+}
