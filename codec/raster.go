@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding/binary"
 	"fmt"
 	"image"
 )
@@ -12,7 +11,7 @@ import (
 type raster struct {
 	pix    []byte
 	stride int
-	step   int // 1 to 8
+	step   int // 1 or 4; 2 or 8 if deep
 	deep   bool
 }
 
@@ -28,28 +27,36 @@ func (a *raster) check(p Plane) error {
 	return nil
 }
 
+// row returns the bytes from the first to the last sample of a row of r.
+func (a *raster) row(r image.Rectangle, y int) []byte {
+	size := 1
+	if a.deep {
+		size = 2
+	}
+	at := y*a.stride + r.Min.X*a.step
+	return a.pix[at:][:(r.Dx()-1)*a.step+size]
+}
+
+// The loops below test both indices, of which the compiler makes bounds checks
+// that cost nothing.
+
 // read copies the samples of r to dst.
 func (a *raster) read(r image.Rectangle, dst []uint16, stride int) {
-	w := r.Dx()
 	for y := r.Min.Y; y < r.Max.Y; y++ {
-		row := a.pix[y*a.stride+r.Min.X*a.step:]
-		out := dst[(y-r.Min.Y)*stride:][:w]
+		row := a.row(r, y)
+		out := dst[(y-r.Min.Y)*stride:][:r.Dx()]
 		switch {
-		case a.deep && a.step == 2:
-			for x := range out {
-				out[x] = binary.BigEndian.Uint16(row[2*x:])
-			}
 		case a.deep:
-			for x := range out {
-				out[x] = binary.BigEndian.Uint16(row[8*x:])
+			for x, i := 0, 0; x < len(out) && i+1 < len(row); x, i = x+1, i+a.step {
+				out[x] = uint16(row[i])<<8 | uint16(row[i+1])
 			}
 		case a.step == 1:
-			for x, v := range row[:w] {
-				out[x] = uint16(v)
+			for x := 0; x < len(out) && x < len(row); x++ {
+				out[x] = uint16(row[x])
 			}
 		default:
-			for x := range out {
-				out[x] = uint16(row[4*x])
+			for x, i := 0, 0; x < len(out) && i < len(row); x, i = x+1, i+4 {
+				out[x] = uint16(row[i])
 			}
 		}
 	}
@@ -58,29 +65,23 @@ func (a *raster) read(r image.Rectangle, dst []uint16, stride int) {
 // write copies src to the samples of r and returns the bitwise or of all of
 // them, which shows any that is too large for a mask.
 func (a *raster) write(r image.Rectangle, src []uint16, stride int) (or uint16) {
-	w := r.Dx()
 	for y := r.Min.Y; y < r.Max.Y; y++ {
-		row := a.pix[y*a.stride+r.Min.X*a.step:]
-		in := src[(y-r.Min.Y)*stride:][:w]
+		row := a.row(r, y)
+		in := src[(y-r.Min.Y)*stride:][:r.Dx()]
 		switch {
-		case a.deep && a.step == 2:
-			for x, v := range in {
-				binary.BigEndian.PutUint16(row[2*x:], v)
-			}
 		case a.deep:
-			for x, v := range in {
-				binary.BigEndian.PutUint16(row[8*x:], v)
+			for x, i := 0, 0; x < len(in) && i+1 < len(row); x, i = x+1, i+a.step {
+				row[i], row[i+1] = byte(in[x]>>8), byte(in[x])
 			}
 		case a.step == 1:
-			row = row[:w]
-			for x, v := range in {
-				or |= v
-				row[x] = byte(v)
+			for x := 0; x < len(in) && x < len(row); x++ {
+				or |= in[x]
+				row[x] = byte(in[x])
 			}
 		default:
-			for x, v := range in {
-				or |= v
-				row[4*x] = byte(v)
+			for x, i := 0, 0; x < len(in) && i < len(row); x, i = x+1, i+4 {
+				or |= in[x]
+				row[i] = byte(in[x])
 			}
 		}
 	}
@@ -89,16 +90,16 @@ func (a *raster) write(r image.Rectangle, src []uint16, stride int) (or uint16) 
 
 // fill sets the samples of r to the largest value.
 func (a *raster) fill(r image.Rectangle) {
-	size := 1
-	if a.deep {
-		size = 2
-	}
 	for y := r.Min.Y; y < r.Max.Y; y++ {
-		row := a.pix[y*a.stride+r.Min.X*a.step:]
-		for x := range r.Dx() {
-			for i := range size {
-				row[x*a.step+i] = 0xff
+		row := a.row(r, y)
+		if a.deep {
+			for i := 0; i+1 < len(row); i += a.step {
+				row[i], row[i+1] = 0xff, 0xff
 			}
+			continue
+		}
+		for i := 0; i < len(row); i += a.step {
+			row[i] = 0xff
 		}
 	}
 }

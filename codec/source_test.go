@@ -242,3 +242,48 @@ func TestReadPlaneOfPart(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkPlanes(b *testing.B) {
+	const w, h, strip = 1024, 1024, 16
+	for name, m := range standardImages(image.Rect(0, 0, w, h)) {
+		switch name {
+		case "Gray", "Gray16", "NRGBA", "NRGBA opaque", "NRGBA64":
+		default:
+			continue
+		}
+		src, err := NewSource(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		dst, err := NewSink(src.Header())
+		if err != nil {
+			b.Fatal(err)
+		}
+		planes := src.Header().Planes()
+		samples := make([]uint16, w*strip)
+		each := func(f func(p int, r image.Rectangle)) {
+			for y := 0; y < h; y += strip {
+				for p := range planes {
+					f(p, image.Rect(0, y, w, y+strip))
+				}
+			}
+		}
+		b.Run("Read/"+name, func(b *testing.B) {
+			b.SetBytes(w * h)
+			for b.Loop() {
+				each(func(p int, r image.Rectangle) { src.ReadPlane(p, r, samples, w) })
+			}
+		})
+		clear(samples)
+		b.Run("Write/"+name, func(b *testing.B) {
+			b.SetBytes(w * h)
+			for b.Loop() {
+				each(func(p int, r image.Rectangle) {
+					if err := dst.WritePlane(p, r, samples, w); err != nil {
+						b.Fatal(err)
+					}
+				})
+			}
+		})
+	}
+}
