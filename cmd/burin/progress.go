@@ -46,7 +46,7 @@ func (p *progress) report(done float64) {
 		p.bar = p.bars.AddBar(progressSteps,
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(p.label+" ")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.Elapsed(decor.ET_STYLE_GO)))
+			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.NewElapsed(decor.ET_STYLE_GO, p.start)))
 	}
 	p.bar.SetCurrent(int64(done * progressSteps))
 }
