@@ -9,6 +9,11 @@
 // limited-range YCbCr on as the full-range image.YCbCr (golang/go#40173), which
 // costs 7 dB.
 //
+// What is not kept: PNG chunks that describe colour in other ways than an ICC
+// profile (gAMA, cHRM, sRGB, cICP) and text other than XMP, XMP that extends
+// over several JPEG segments beyond the first, EXIF in TIFF files, and all
+// frames and pages but the first.
+//
 // # Security
 //
 // The limits are checked against the dimensions in a file before it is decoded.
