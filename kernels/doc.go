@@ -15,11 +15,12 @@
 // # Tiers
 //
 // The tier is chosen once, when the program starts, from what the processor
-// has: [Generic] everywhere, [AVX2] on amd64 with AVX2 and FMA, [AVX512] on
-// amd64 with AVX-512 F, BW, DQ, VL and VNNI. The build tag noasm leaves only
-// Generic. The environment variable BURIN_KERNELS=generic|avx2|avx512 lowers
-// the choice: it selects the best supported tier that is not above the named
-// one, and any other value is ignored.
+// has: [Generic] everywhere; [AVX2] on amd64 with AVX2, FMA, BMI2 and POPCNT;
+// [AVX512] with AVX-512 F, BW, DQ, VL and VNNI besides. The build tag noasm
+// leaves only Generic. The environment variable
+// BURIN_KERNELS=generic|avx2|avx512 lowers the choice: it selects the best
+// supported tier that is not above the named one, and any other value is
+// ignored.
 //
 // Functions check their arguments and panic where a caller passes slices that
 // are too short; they never read or write outside them.

@@ -4,22 +4,32 @@
 
 package kernels
 
+//go:noescape
 func mixDotAVX2(x *int32, w *int32, n int) int32
 
+//go:noescape
 func mixTrainAVX2(w *int32, x *int32, n int, err int32, shift uint)
 
+//go:noescape
 func rank1F32AVX2(a *float32, v *float32, n int, stride int, decay float32, weight float32)
 
+//go:noescape
 func scaleAddF32AVX2(b *float32, v *float32, n int, decay float32, s float32)
 
+//go:noescape
 func choleskySolveF32AVX2(a *float32, b *float32, n int, stride int) bool
 
+//go:noescape
 func mixDotAVX512(x *int32, w *int32, n int) int32
 
+//go:noescape
 func mixTrainAVX512(w *int32, x *int32, n int, err int32, shift uint)
 
+//go:noescape
 func rank1F32AVX512(a *float32, v *float32, n int, stride int, decay float32, weight float32)
 
+//go:noescape
 func scaleAddF32AVX512(b *float32, v *float32, n int, decay float32, s float32)
 
+//go:noescape
 func choleskySolveF32AVX512(a *float32, b *float32, n int, stride int) bool

@@ -200,9 +200,9 @@ TEXT ·choleskySolveF32AVX2(SB), NOSPLIT, $192-33
 	VMOVUPS Y0, 128(SP)
 	VMOVUPS Y0, 160(SP)
 	MOVL    $0x1e3ce508, SI
-	VMOVD   SI, X1
+	VMOVD   SI, X0
 	MOVL    $0x3f800000, SI
-	VMOVD   SI, X2
+	VMOVD   SI, X1
 	LEAQ    prefixMask<>+0(SB), DI
 	MOVQ    DX, SI
 	DECQ    SI
@@ -213,59 +213,59 @@ TEXT ·choleskySolveF32AVX2(SB), NOSPLIT, $192-33
 pivot5:
 	CMPQ         SI, $0x28
 	JLT          next5
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y15
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y9
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      224(DI)(R9*4), Y16
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y10
-	VMOVUPS      Y10, (R8)
-	VMULPS       Y15, Y10, Y10
-	VMOVUPS      (CX), Y11
-	VSUBPS       Y10, Y11, Y11
-	VMOVUPS      Y11, (CX)
-	VMOVUPS      32(R8), Y10
-	VMULPS       Y0, Y10, Y11
-	VMOVUPS      Y11, 32(R8)
-	VMULPS       Y15, Y11, Y11
-	VMOVUPS      32(CX), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMOVUPS      Y12, 32(CX)
-	VMOVUPS      64(R8), Y11
-	VMULPS       Y0, Y11, Y12
-	VMOVUPS      Y12, 64(R8)
-	VMULPS       Y15, Y12, Y12
-	VMOVUPS      64(CX), Y13
-	VSUBPS       Y12, Y13, Y13
-	VMOVUPS      Y13, 64(CX)
-	VMOVUPS      96(R8), Y12
-	VMULPS       Y0, Y12, Y13
-	VMOVUPS      Y13, 96(R8)
-	VMULPS       Y15, Y13, Y13
-	VMOVUPS      96(CX), Y14
-	VSUBPS       Y13, Y14, Y14
-	VMOVUPS      Y14, 96(CX)
-	VMOVUPS      128(R8), Y13
-	VMULPS       Y0, Y13, Y14
-	VMOVUPS      Y14, 128(R8)
-	VMULPS       Y15, Y14, Y14
-	VMOVUPS      128(CX), Y17
-	VSUBPS       Y14, Y17, Y17
-	VMOVUPS      Y17, 128(CX)
-	VMOVUPS      160(R8), Y14
-	VMULPS       Y0, Y14, Y0
-	VMOVUPS      Y0, 160(R8)
-	VMULPS       Y15, Y0, Y0
-	VANDPS       Y16, Y0, Y0
-	VMOVUPS      160(CX), Y15
-	VSUBPS       Y0, Y15, Y15
-	VMOVUPS      Y15, 160(CX)
+	VMOVUPS      224(DI)(R9*4), Y10
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y4
+	VMOVUPS      Y4, (R8)
+	VMULPS       Y9, Y4, Y4
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y2, Y4, Y5
+	VMOVUPS      Y5, 32(R8)
+	VMULPS       Y9, Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 32(CX)
+	VMOVUPS      64(R8), Y5
+	VMULPS       Y2, Y5, Y6
+	VMOVUPS      Y6, 64(R8)
+	VMULPS       Y9, Y6, Y6
+	VMOVUPS      64(CX), Y7
+	VSUBPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	VMOVUPS      96(R8), Y6
+	VMULPS       Y2, Y6, Y7
+	VMOVUPS      Y7, 96(R8)
+	VMULPS       Y9, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VSUBPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 96(CX)
+	VMOVUPS      128(R8), Y7
+	VMULPS       Y2, Y7, Y8
+	VMOVUPS      Y8, 128(R8)
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      128(CX), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMOVUPS      Y11, 128(CX)
+	VMOVUPS      160(R8), Y8
+	VMULPS       Y2, Y8, Y2
+	VMOVUPS      Y2, 160(R8)
+	VMULPS       Y9, Y2, Y2
+	VANDPS       Y10, Y2, Y2
+	VMOVUPS      160(CX), Y9
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      Y9, 160(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x28
@@ -274,31 +274,31 @@ pivot5:
 row5_5:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y15
-	VMULPS       Y0, Y9, Y16
-	VSUBPS       Y16, Y15, Y15
-	VMOVUPS      Y15, (R9)
-	VMOVUPS      32(R9), Y15
-	VMULPS       Y0, Y10, Y16
-	VSUBPS       Y16, Y15, Y15
-	VMOVUPS      Y15, 32(R9)
-	VMOVUPS      64(R9), Y15
-	VMULPS       Y0, Y11, Y16
-	VSUBPS       Y16, Y15, Y15
-	VMOVUPS      Y15, 64(R9)
-	VMOVUPS      96(R9), Y15
-	VMULPS       Y0, Y12, Y16
-	VSUBPS       Y16, Y15, Y15
-	VMOVUPS      Y15, 96(R9)
-	VMOVUPS      128(R9), Y15
-	VMULPS       Y0, Y13, Y16
-	VSUBPS       Y16, Y15, Y15
-	VMOVUPS      Y15, 128(R9)
-	VMOVUPS      160(R9), Y15
-	VMULPS       Y0, Y14, Y0
-	VSUBPS       Y0, Y15, Y15
-	VMOVUPS      Y15, 160(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y9
+	VMULPS       Y2, Y3, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R9)
+	VMOVUPS      32(R9), Y9
+	VMULPS       Y2, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R9)
+	VMOVUPS      64(R9), Y9
+	VMULPS       Y2, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R9)
+	VMOVUPS      96(R9), Y9
+	VMULPS       Y2, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R9)
+	VMOVUPS      128(R9), Y9
+	VMULPS       Y2, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 128(R9)
+	VMOVUPS      160(R9), Y9
+	VMULPS       Y2, Y8, Y2
+	VSUBPS       Y2, Y9, Y9
+	VMOVUPS      Y9, 160(R9)
 	CMPQ         R10, $0x28
 	JGT          row5_5
 
@@ -306,95 +306,95 @@ done5_5:
 row5_4:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y14
-	VMULPS       Y0, Y9, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, (R9)
-	VMOVUPS      32(R9), Y14
-	VMULPS       Y0, Y10, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 32(R9)
-	VMOVUPS      64(R9), Y14
-	VMULPS       Y0, Y11, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 64(R9)
-	VMOVUPS      96(R9), Y14
-	VMULPS       Y0, Y12, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 96(R9)
-	VMOVUPS      128(R9), Y14
-	VMULPS       Y0, Y13, Y0
-	VSUBPS       Y0, Y14, Y14
-	VMOVUPS      Y14, 128(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y8
+	VMULPS       Y2, Y3, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R9)
+	VMOVUPS      32(R9), Y8
+	VMULPS       Y2, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R9)
+	VMOVUPS      64(R9), Y8
+	VMULPS       Y2, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R9)
+	VMOVUPS      96(R9), Y8
+	VMULPS       Y2, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 96(R9)
+	VMOVUPS      128(R9), Y8
+	VMULPS       Y2, Y7, Y2
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y8, 128(R9)
 	CMPQ         R10, $0x20
 	JGT          row5_4
 
 row5_3:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y13
-	VMULPS       Y0, Y9, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, (R9)
-	VMOVUPS      32(R9), Y13
-	VMULPS       Y0, Y10, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 32(R9)
-	VMOVUPS      64(R9), Y13
-	VMULPS       Y0, Y11, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 64(R9)
-	VMOVUPS      96(R9), Y13
-	VMULPS       Y0, Y12, Y0
-	VSUBPS       Y0, Y13, Y13
-	VMOVUPS      Y13, 96(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y7
+	VMULPS       Y2, Y3, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R9)
+	VMOVUPS      32(R9), Y7
+	VMULPS       Y2, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R9)
+	VMOVUPS      64(R9), Y7
+	VMULPS       Y2, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 64(R9)
+	VMOVUPS      96(R9), Y7
+	VMULPS       Y2, Y6, Y2
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y7, 96(R9)
 	CMPQ         R10, $0x18
 	JGT          row5_3
 
 row5_2:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y12
-	VMULPS       Y0, Y9, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, (R9)
-	VMOVUPS      32(R9), Y12
-	VMULPS       Y0, Y10, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, 32(R9)
-	VMOVUPS      64(R9), Y12
-	VMULPS       Y0, Y11, Y0
-	VSUBPS       Y0, Y12, Y12
-	VMOVUPS      Y12, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y6
+	VMULPS       Y2, Y3, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      32(R9), Y6
+	VMULPS       Y2, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      64(R9), Y6
+	VMULPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row5_2
 
 row5_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y11
-	VMULPS       Y0, Y9, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (R9)
-	VMOVUPS      32(R9), Y11
-	VMULPS       Y0, Y10, Y0
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y5
+	VMULPS       Y2, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      32(R9), Y5
+	VMULPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(R9)
 	CMPQ         R10, $0x08
 	JGT          row5_1
 
 row5_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row5_0
 	SUBQ         BX, R8
@@ -405,52 +405,52 @@ next5:
 pivot4:
 	CMPQ         SI, $0x20
 	JLT          next4
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y14
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y8
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      192(DI)(R9*4), Y15
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y10
-	VMOVUPS      Y10, (R8)
-	VMULPS       Y14, Y10, Y10
-	VMOVUPS      (CX), Y11
-	VSUBPS       Y10, Y11, Y11
-	VMOVUPS      Y11, (CX)
-	VMOVUPS      32(R8), Y10
-	VMULPS       Y0, Y10, Y11
-	VMOVUPS      Y11, 32(R8)
-	VMULPS       Y14, Y11, Y11
-	VMOVUPS      32(CX), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMOVUPS      Y12, 32(CX)
-	VMOVUPS      64(R8), Y11
-	VMULPS       Y0, Y11, Y12
-	VMOVUPS      Y12, 64(R8)
-	VMULPS       Y14, Y12, Y12
-	VMOVUPS      64(CX), Y13
-	VSUBPS       Y12, Y13, Y13
-	VMOVUPS      Y13, 64(CX)
-	VMOVUPS      96(R8), Y12
-	VMULPS       Y0, Y12, Y13
-	VMOVUPS      Y13, 96(R8)
-	VMULPS       Y14, Y13, Y13
-	VMOVUPS      96(CX), Y16
-	VSUBPS       Y13, Y16, Y16
-	VMOVUPS      Y16, 96(CX)
-	VMOVUPS      128(R8), Y13
-	VMULPS       Y0, Y13, Y0
-	VMOVUPS      Y0, 128(R8)
-	VMULPS       Y14, Y0, Y0
-	VANDPS       Y15, Y0, Y0
-	VMOVUPS      128(CX), Y14
-	VSUBPS       Y0, Y14, Y14
-	VMOVUPS      Y14, 128(CX)
+	VMOVUPS      192(DI)(R9*4), Y9
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y4
+	VMOVUPS      Y4, (R8)
+	VMULPS       Y8, Y4, Y4
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y2, Y4, Y5
+	VMOVUPS      Y5, 32(R8)
+	VMULPS       Y8, Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 32(CX)
+	VMOVUPS      64(R8), Y5
+	VMULPS       Y2, Y5, Y6
+	VMOVUPS      Y6, 64(R8)
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      64(CX), Y7
+	VSUBPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	VMOVUPS      96(R8), Y6
+	VMULPS       Y2, Y6, Y7
+	VMOVUPS      Y7, 96(R8)
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      96(CX), Y10
+	VSUBPS       Y7, Y10, Y10
+	VMOVUPS      Y10, 96(CX)
+	VMOVUPS      128(R8), Y7
+	VMULPS       Y2, Y7, Y2
+	VMOVUPS      Y2, 128(R8)
+	VMULPS       Y8, Y2, Y2
+	VANDPS       Y9, Y2, Y2
+	VMOVUPS      128(CX), Y8
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y8, 128(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x20
@@ -459,27 +459,27 @@ pivot4:
 row4_4:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y14
-	VMULPS       Y0, Y9, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, (R9)
-	VMOVUPS      32(R9), Y14
-	VMULPS       Y0, Y10, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 32(R9)
-	VMOVUPS      64(R9), Y14
-	VMULPS       Y0, Y11, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 64(R9)
-	VMOVUPS      96(R9), Y14
-	VMULPS       Y0, Y12, Y15
-	VSUBPS       Y15, Y14, Y14
-	VMOVUPS      Y14, 96(R9)
-	VMOVUPS      128(R9), Y14
-	VMULPS       Y0, Y13, Y0
-	VSUBPS       Y0, Y14, Y14
-	VMOVUPS      Y14, 128(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y8
+	VMULPS       Y2, Y3, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R9)
+	VMOVUPS      32(R9), Y8
+	VMULPS       Y2, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R9)
+	VMOVUPS      64(R9), Y8
+	VMULPS       Y2, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R9)
+	VMOVUPS      96(R9), Y8
+	VMULPS       Y2, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 96(R9)
+	VMOVUPS      128(R9), Y8
+	VMULPS       Y2, Y7, Y2
+	VSUBPS       Y2, Y8, Y8
+	VMOVUPS      Y8, 128(R9)
 	CMPQ         R10, $0x20
 	JGT          row4_4
 
@@ -487,68 +487,68 @@ done4_4:
 row4_3:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y13
-	VMULPS       Y0, Y9, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, (R9)
-	VMOVUPS      32(R9), Y13
-	VMULPS       Y0, Y10, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 32(R9)
-	VMOVUPS      64(R9), Y13
-	VMULPS       Y0, Y11, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 64(R9)
-	VMOVUPS      96(R9), Y13
-	VMULPS       Y0, Y12, Y0
-	VSUBPS       Y0, Y13, Y13
-	VMOVUPS      Y13, 96(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y7
+	VMULPS       Y2, Y3, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R9)
+	VMOVUPS      32(R9), Y7
+	VMULPS       Y2, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R9)
+	VMOVUPS      64(R9), Y7
+	VMULPS       Y2, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 64(R9)
+	VMOVUPS      96(R9), Y7
+	VMULPS       Y2, Y6, Y2
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y7, 96(R9)
 	CMPQ         R10, $0x18
 	JGT          row4_3
 
 row4_2:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y12
-	VMULPS       Y0, Y9, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, (R9)
-	VMOVUPS      32(R9), Y12
-	VMULPS       Y0, Y10, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, 32(R9)
-	VMOVUPS      64(R9), Y12
-	VMULPS       Y0, Y11, Y0
-	VSUBPS       Y0, Y12, Y12
-	VMOVUPS      Y12, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y6
+	VMULPS       Y2, Y3, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      32(R9), Y6
+	VMULPS       Y2, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      64(R9), Y6
+	VMULPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row4_2
 
 row4_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y11
-	VMULPS       Y0, Y9, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (R9)
-	VMOVUPS      32(R9), Y11
-	VMULPS       Y0, Y10, Y0
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y5
+	VMULPS       Y2, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      32(R9), Y5
+	VMULPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(R9)
 	CMPQ         R10, $0x08
 	JGT          row4_1
 
 row4_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row4_0
 	SUBQ         BX, R8
@@ -559,45 +559,45 @@ next4:
 pivot3:
 	CMPQ         SI, $0x18
 	JLT          next3
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y13
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y7
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      160(DI)(R9*4), Y14
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y10
-	VMOVUPS      Y10, (R8)
-	VMULPS       Y13, Y10, Y10
-	VMOVUPS      (CX), Y11
-	VSUBPS       Y10, Y11, Y11
-	VMOVUPS      Y11, (CX)
-	VMOVUPS      32(R8), Y10
-	VMULPS       Y0, Y10, Y11
-	VMOVUPS      Y11, 32(R8)
-	VMULPS       Y13, Y11, Y11
-	VMOVUPS      32(CX), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMOVUPS      Y12, 32(CX)
-	VMOVUPS      64(R8), Y11
-	VMULPS       Y0, Y11, Y12
-	VMOVUPS      Y12, 64(R8)
-	VMULPS       Y13, Y12, Y12
-	VMOVUPS      64(CX), Y15
-	VSUBPS       Y12, Y15, Y15
-	VMOVUPS      Y15, 64(CX)
-	VMOVUPS      96(R8), Y12
-	VMULPS       Y0, Y12, Y0
-	VMOVUPS      Y0, 96(R8)
-	VMULPS       Y13, Y0, Y0
-	VANDPS       Y14, Y0, Y0
-	VMOVUPS      96(CX), Y13
-	VSUBPS       Y0, Y13, Y13
-	VMOVUPS      Y13, 96(CX)
+	VMOVUPS      160(DI)(R9*4), Y8
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y4
+	VMOVUPS      Y4, (R8)
+	VMULPS       Y7, Y4, Y4
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y2, Y4, Y5
+	VMOVUPS      Y5, 32(R8)
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      32(CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 32(CX)
+	VMOVUPS      64(R8), Y5
+	VMULPS       Y2, Y5, Y6
+	VMOVUPS      Y6, 64(R8)
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      64(CX), Y9
+	VSUBPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 64(CX)
+	VMOVUPS      96(R8), Y6
+	VMULPS       Y2, Y6, Y2
+	VMOVUPS      Y2, 96(R8)
+	VMULPS       Y7, Y2, Y2
+	VANDPS       Y8, Y2, Y2
+	VMOVUPS      96(CX), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y7, 96(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x18
@@ -606,23 +606,23 @@ pivot3:
 row3_3:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y13
-	VMULPS       Y0, Y9, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, (R9)
-	VMOVUPS      32(R9), Y13
-	VMULPS       Y0, Y10, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 32(R9)
-	VMOVUPS      64(R9), Y13
-	VMULPS       Y0, Y11, Y14
-	VSUBPS       Y14, Y13, Y13
-	VMOVUPS      Y13, 64(R9)
-	VMOVUPS      96(R9), Y13
-	VMULPS       Y0, Y12, Y0
-	VSUBPS       Y0, Y13, Y13
-	VMOVUPS      Y13, 96(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y7
+	VMULPS       Y2, Y3, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R9)
+	VMOVUPS      32(R9), Y7
+	VMULPS       Y2, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R9)
+	VMOVUPS      64(R9), Y7
+	VMULPS       Y2, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 64(R9)
+	VMOVUPS      96(R9), Y7
+	VMULPS       Y2, Y6, Y2
+	VSUBPS       Y2, Y7, Y7
+	VMOVUPS      Y7, 96(R9)
 	CMPQ         R10, $0x18
 	JGT          row3_3
 
@@ -630,45 +630,45 @@ done3_3:
 row3_2:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y12
-	VMULPS       Y0, Y9, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, (R9)
-	VMOVUPS      32(R9), Y12
-	VMULPS       Y0, Y10, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, 32(R9)
-	VMOVUPS      64(R9), Y12
-	VMULPS       Y0, Y11, Y0
-	VSUBPS       Y0, Y12, Y12
-	VMOVUPS      Y12, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y6
+	VMULPS       Y2, Y3, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      32(R9), Y6
+	VMULPS       Y2, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      64(R9), Y6
+	VMULPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row3_2
 
 row3_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y11
-	VMULPS       Y0, Y9, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (R9)
-	VMOVUPS      32(R9), Y11
-	VMULPS       Y0, Y10, Y0
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y5
+	VMULPS       Y2, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      32(R9), Y5
+	VMULPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(R9)
 	CMPQ         R10, $0x08
 	JGT          row3_1
 
 row3_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row3_0
 	SUBQ         BX, R8
@@ -679,38 +679,38 @@ next3:
 pivot2:
 	CMPQ         SI, $0x10
 	JLT          next2
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y12
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y6
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      128(DI)(R9*4), Y13
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y10
-	VMOVUPS      Y10, (R8)
-	VMULPS       Y12, Y10, Y10
-	VMOVUPS      (CX), Y11
-	VSUBPS       Y10, Y11, Y11
-	VMOVUPS      Y11, (CX)
-	VMOVUPS      32(R8), Y10
-	VMULPS       Y0, Y10, Y11
-	VMOVUPS      Y11, 32(R8)
-	VMULPS       Y12, Y11, Y11
-	VMOVUPS      32(CX), Y14
-	VSUBPS       Y11, Y14, Y14
-	VMOVUPS      Y14, 32(CX)
-	VMOVUPS      64(R8), Y11
-	VMULPS       Y0, Y11, Y0
-	VMOVUPS      Y0, 64(R8)
-	VMULPS       Y12, Y0, Y0
-	VANDPS       Y13, Y0, Y0
-	VMOVUPS      64(CX), Y12
-	VSUBPS       Y0, Y12, Y12
-	VMOVUPS      Y12, 64(CX)
+	VMOVUPS      128(DI)(R9*4), Y7
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y4
+	VMOVUPS      Y4, (R8)
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y2, Y4, Y5
+	VMOVUPS      Y5, 32(R8)
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      32(CX), Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 32(CX)
+	VMOVUPS      64(R8), Y5
+	VMULPS       Y2, Y5, Y2
+	VMOVUPS      Y2, 64(R8)
+	VMULPS       Y6, Y2, Y2
+	VANDPS       Y7, Y2, Y2
+	VMOVUPS      64(CX), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 64(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x10
@@ -719,19 +719,19 @@ pivot2:
 row2_2:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y12
-	VMULPS       Y0, Y9, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, (R9)
-	VMOVUPS      32(R9), Y12
-	VMULPS       Y0, Y10, Y13
-	VSUBPS       Y13, Y12, Y12
-	VMOVUPS      Y12, 32(R9)
-	VMOVUPS      64(R9), Y12
-	VMULPS       Y0, Y11, Y0
-	VSUBPS       Y0, Y12, Y12
-	VMOVUPS      Y12, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y6
+	VMULPS       Y2, Y3, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      32(R9), Y6
+	VMULPS       Y2, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      64(R9), Y6
+	VMULPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row2_2
 
@@ -739,26 +739,26 @@ done2_2:
 row2_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y11
-	VMULPS       Y0, Y9, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (R9)
-	VMOVUPS      32(R9), Y11
-	VMULPS       Y0, Y10, Y0
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y5
+	VMULPS       Y2, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      32(R9), Y5
+	VMULPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(R9)
 	CMPQ         R10, $0x08
 	JGT          row2_1
 
 row2_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row2_0
 	SUBQ         BX, R8
@@ -769,31 +769,31 @@ next2:
 pivot1:
 	CMPQ         SI, $0x08
 	JLT          next1
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y11
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y5
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      96(DI)(R9*4), Y12
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y10
-	VMOVUPS      Y10, (R8)
-	VMULPS       Y11, Y10, Y10
-	VMOVUPS      (CX), Y13
-	VSUBPS       Y10, Y13, Y13
-	VMOVUPS      Y13, (CX)
-	VMOVUPS      32(R8), Y10
-	VMULPS       Y0, Y10, Y0
-	VMOVUPS      Y0, 32(R8)
-	VMULPS       Y11, Y0, Y0
-	VANDPS       Y12, Y0, Y0
-	VMOVUPS      32(CX), Y11
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(CX)
+	VMOVUPS      96(DI)(R9*4), Y6
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y4
+	VMOVUPS      Y4, (R8)
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      (CX), Y7
+	VSUBPS       Y4, Y7, Y7
+	VMOVUPS      Y7, (CX)
+	VMOVUPS      32(R8), Y4
+	VMULPS       Y2, Y4, Y2
+	VMOVUPS      Y2, 32(R8)
+	VMULPS       Y5, Y2, Y2
+	VANDPS       Y6, Y2, Y2
+	VMOVUPS      32(CX), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x08
@@ -802,15 +802,15 @@ pivot1:
 row1_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y11
-	VMULPS       Y0, Y9, Y12
-	VSUBPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (R9)
-	VMOVUPS      32(R9), Y11
-	VMULPS       Y0, Y10, Y0
-	VSUBPS       Y0, Y11, Y11
-	VMOVUPS      Y11, 32(R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y5
+	VMULPS       Y2, Y3, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (R9)
+	VMOVUPS      32(R9), Y5
+	VMULPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      Y5, 32(R9)
 	CMPQ         R10, $0x08
 	JGT          row1_1
 
@@ -818,11 +818,11 @@ done1_1:
 row1_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row1_0
 	SUBQ         BX, R8
@@ -833,24 +833,24 @@ next1:
 pivot0:
 	CMPQ         SI, $0x00
 	JLT          next0
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X2
+	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS (CX)(SI*4), Y10
+	VDIVSS       X2, X1, X2
+	VMOVSS       X2, (SP)(SI*4)
+	VBROADCASTSS X2, Y2
+	VBROADCASTSS (CX)(SI*4), Y4
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      64(DI)(R9*4), Y11
-	VMOVUPS      (R8), Y9
-	VMULPS       Y0, Y9, Y0
-	VMOVUPS      Y0, (R8)
-	VMULPS       Y10, Y0, Y0
-	VANDPS       Y11, Y0, Y0
-	VMOVUPS      (CX), Y10
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (CX)
+	VMOVUPS      64(DI)(R9*4), Y5
+	VMOVUPS      (R8), Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      Y2, (R8)
+	VMULPS       Y4, Y2, Y2
+	VANDPS       Y5, Y2, Y2
+	VMOVUPS      (CX), Y4
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x00
@@ -859,11 +859,11 @@ pivot0:
 row0_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y0
-	VMOVUPS      (R9), Y10
-	VMULPS       Y0, Y9, Y0
-	VSUBPS       Y0, Y10, Y10
-	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (R8)(R10*4), Y2
+	VMOVUPS      (R9), Y4
+	VMULPS       Y2, Y3, Y2
+	VSUBPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (R9)
 	CMPQ         R10, $0x00
 	JGT          row0_0
 
@@ -918,76 +918,76 @@ transpose:
 	MOVQ R13, R8
 
 block:
-	LEAQ         (SI)(BX*4), R15
-	LEAQ         (R8)(BX*4), BP
-	VMOVUPS      (SI), X1
-	VINSERTF128  $0x01, (R15), Y1, Y1
-	VMOVUPS      (SI)(BX*1), X2
-	VINSERTF128  $0x01, (R15)(BX*1), Y2, Y2
-	VMOVUPS      (SI)(BX*2), X3
-	VINSERTF128  $0x01, (R15)(BX*2), Y3, Y3
-	VMOVUPS      (SI)(R14*1), X4
-	VINSERTF128  $0x01, (R15)(R14*1), Y4, Y4
-	VMOVUPS      16(SI), X5
-	VINSERTF128  $0x01, 16(R15), Y5, Y5
-	VMOVUPS      16(SI)(BX*1), X6
-	VINSERTF128  $0x01, 16(R15)(BX*1), Y6, Y6
-	VMOVUPS      16(SI)(BX*2), X7
-	VINSERTF128  $0x01, 16(R15)(BX*2), Y7, Y7
-	VMOVUPS      16(SI)(R14*1), X8
-	VINSERTF128  $0x01, 16(R15)(R14*1), Y8, Y8
-	VUNPCKLPS    Y2, Y1, Y0
-	VUNPCKHPS    Y2, Y1, Y9
-	VUNPCKLPS    Y4, Y3, Y2
-	VUNPCKHPS    Y4, Y3, Y4
-	VUNPCKLPD    Y2, Y0, Y1
-	VUNPCKHPD    Y2, Y0, Y2
-	VUNPCKLPD    Y4, Y9, Y3
-	VUNPCKHPD    Y4, Y9, Y4
-	VMOVUPS      Y1, (R8)
-	VMOVUPS      Y2, (R8)(BX*1)
-	VMOVUPS      Y3, (R8)(BX*2)
-	VMOVUPS      Y4, (R8)(R14*1)
-	VUNPCKLPS    Y6, Y5, Y0
-	VUNPCKHPS    Y6, Y5, Y9
-	VUNPCKLPS    Y8, Y7, Y6
-	VUNPCKHPS    Y8, Y7, Y8
-	VUNPCKLPD    Y6, Y0, Y5
-	VUNPCKHPD    Y6, Y0, Y6
-	VUNPCKLPD    Y8, Y9, Y7
-	VUNPCKHPD    Y8, Y9, Y8
-	VMOVUPS      Y5, (BP)
-	VMOVUPS      Y6, (BP)(BX*1)
-	VMOVUPS      Y7, (BP)(BX*2)
-	VMOVUPS      Y8, (BP)(R14*1)
-	ADDQ         $0x20, SI
-	LEAQ         (R8)(BX*8), R8
-	DECQ         R11
-	JNZ          block
-	LEAQ         (R12)(BX*8), R12
-	ADDQ         $0x20, R13
-	SUBQ         $0x08, R9
-	JG           transpose
-	MOVQ         DX, R8
-	ADDQ         $0x07, R8
-	SHRQ         $0x03, R8
-	CMPQ         R8, $0x06
-	JNE          solved6
-	VMOVUPS      (CX), Y0
-	VMOVUPS      32(CX), Y1
-	VMOVUPS      64(CX), Y2
-	VMOVUPS      96(CX), Y3
-	VMOVUPS      128(CX), Y4
-	VMOVUPS      160(CX), Y5
-	MOVQ         $0x00000008, R9
-	CMPQ         DX, R9
-	CMOVQLT      DX, R9
-	SUBQ         R9, DX
-	LEAQ         60(DI), R10
-	VPXOR        Y6, Y6, Y6
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X7
-	VPBROADCASTD X7, Y7
+	LEAQ           (SI)(BX*4), R15
+	LEAQ           (R8)(BX*4), BP
+	VBROADCASTF128 (SI), Y0
+	VINSERTF128    $0x01, (R15), Y0, Y0
+	VBROADCASTF128 (SI)(BX*1), Y1
+	VINSERTF128    $0x01, (R15)(BX*1), Y1, Y1
+	VBROADCASTF128 (SI)(BX*2), Y2
+	VINSERTF128    $0x01, (R15)(BX*2), Y2, Y2
+	VBROADCASTF128 (SI)(R14*1), Y3
+	VINSERTF128    $0x01, (R15)(R14*1), Y3, Y3
+	VBROADCASTF128 16(SI), Y4
+	VINSERTF128    $0x01, 16(R15), Y4, Y4
+	VBROADCASTF128 16(SI)(BX*1), Y5
+	VINSERTF128    $0x01, 16(R15)(BX*1), Y5, Y5
+	VBROADCASTF128 16(SI)(BX*2), Y6
+	VINSERTF128    $0x01, 16(R15)(BX*2), Y6, Y6
+	VBROADCASTF128 16(SI)(R14*1), Y7
+	VINSERTF128    $0x01, 16(R15)(R14*1), Y7, Y7
+	VUNPCKLPS      Y1, Y0, Y8
+	VUNPCKHPS      Y1, Y0, Y9
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y3
+	VUNPCKLPD      Y1, Y8, Y0
+	VUNPCKHPD      Y1, Y8, Y1
+	VUNPCKLPD      Y3, Y9, Y2
+	VUNPCKHPD      Y3, Y9, Y3
+	VMOVUPS        Y0, (R8)
+	VMOVUPS        Y1, (R8)(BX*1)
+	VMOVUPS        Y2, (R8)(BX*2)
+	VMOVUPS        Y3, (R8)(R14*1)
+	VUNPCKLPS      Y5, Y4, Y0
+	VUNPCKHPS      Y5, Y4, Y1
+	VUNPCKLPS      Y7, Y6, Y2
+	VUNPCKHPS      Y7, Y6, Y3
+	VUNPCKLPD      Y2, Y0, Y4
+	VUNPCKHPD      Y2, Y0, Y5
+	VUNPCKLPD      Y3, Y1, Y6
+	VUNPCKHPD      Y3, Y1, Y7
+	VMOVUPS        Y4, (BP)
+	VMOVUPS        Y5, (BP)(BX*1)
+	VMOVUPS        Y6, (BP)(BX*2)
+	VMOVUPS        Y7, (BP)(R14*1)
+	ADDQ           $0x20, SI
+	LEAQ           (R8)(BX*8), R8
+	DECQ           R11
+	JNZ            block
+	LEAQ           (R12)(BX*8), R12
+	ADDQ           $0x20, R13
+	SUBQ           $0x08, R9
+	JG             transpose
+	MOVQ           DX, R8
+	ADDQ           $0x07, R8
+	SHRQ           $0x03, R8
+	CMPQ           R8, $0x06
+	JNE            solved6
+	VMOVUPS        (CX), Y0
+	VMOVUPS        32(CX), Y1
+	VMOVUPS        64(CX), Y2
+	VMOVUPS        96(CX), Y3
+	VMOVUPS        128(CX), Y4
+	VMOVUPS        160(CX), Y5
+	MOVQ           $0x00000008, R9
+	CMPQ           DX, R9
+	CMOVQLT        DX, R9
+	SUBQ           R9, DX
+	LEAQ           60(DI), R10
+	VPXOR          Y6, Y6, Y6
+	MOVL           $0x00000001, SI
+	VMOVD          SI, X7
+	VPBROADCASTD   X7, Y7
 
 unknown6:
 	VPERMPS Y0, Y6, Y8
@@ -1364,9 +1364,9 @@ TEXT ·choleskySolveF32AVX512(SB), NOSPLIT, $192-33
 	VMOVUPS Z0, 64(SP)
 	VMOVUPS Z0, 128(SP)
 	MOVL    $0x1e3ce508, SI
-	VMOVD   SI, X1
+	VMOVD   SI, X0
 	MOVL    $0x3f800000, SI
-	VMOVD   SI, X2
+	VMOVD   SI, X4
 	LEAQ    prefixMask<>+0(SB), DI
 	MOVQ    DX, SI
 	DECQ    SI
@@ -1377,38 +1377,38 @@ TEXT ·choleskySolveF32AVX512(SB), NOSPLIT, $192-33
 pivot2:
 	CMPQ         SI, $0x20
 	JLT          next2
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X5
+	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Z0
-	VBROADCASTSS (CX)(SI*4), Z15
+	VDIVSS       X5, X4, X5
+	VMOVSS       X5, (SP)(SI*4)
+	VBROADCASTSS X5, Z5
+	VBROADCASTSS (CX)(SI*4), Z9
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      192(DI)(R9*4), Z16
-	VMOVUPS      (R8), Z12
-	VMULPS       Z0, Z12, Z13
-	VMOVUPS      Z13, (R8)
-	VMULPS       Z15, Z13, Z13
-	VMOVUPS      (CX), Z14
-	VSUBPS       Z13, Z14, Z14
-	VMOVUPS      Z14, (CX)
-	VMOVUPS      64(R8), Z13
-	VMULPS       Z0, Z13, Z14
-	VMOVUPS      Z14, 64(R8)
-	VMULPS       Z15, Z14, Z14
-	VMOVUPS      64(CX), Z17
-	VSUBPS       Z14, Z17, Z17
-	VMOVUPS      Z17, 64(CX)
-	VMOVUPS      128(R8), Z14
-	VMULPS       Z0, Z14, Z0
-	VMOVUPS      Z0, 128(R8)
-	VMULPS       Z15, Z0, Z0
-	VANDPS       Z16, Z0, Z0
-	VMOVUPS      128(CX), Z15
-	VSUBPS       Z0, Z15, Z15
-	VMOVUPS      Z15, 128(CX)
+	VMOVUPS      192(DI)(R9*4), Z10
+	VMOVUPS      (R8), Z6
+	VMULPS       Z5, Z6, Z7
+	VMOVUPS      Z7, (R8)
+	VMULPS       Z9, Z7, Z7
+	VMOVUPS      (CX), Z8
+	VSUBPS       Z7, Z8, Z8
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(R8), Z7
+	VMULPS       Z5, Z7, Z8
+	VMOVUPS      Z8, 64(R8)
+	VMULPS       Z9, Z8, Z8
+	VMOVUPS      64(CX), Z11
+	VSUBPS       Z8, Z11, Z11
+	VMOVUPS      Z11, 64(CX)
+	VMOVUPS      128(R8), Z8
+	VMULPS       Z5, Z8, Z5
+	VMOVUPS      Z5, 128(R8)
+	VMULPS       Z9, Z5, Z5
+	VANDPS       Z10, Z5, Z5
+	VMOVUPS      128(CX), Z9
+	VSUBPS       Z5, Z9, Z9
+	VMOVUPS      Z9, 128(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x20
@@ -1417,19 +1417,19 @@ pivot2:
 row2_2:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z15
-	VMULPS       Z0, Z12, Z16
-	VSUBPS       Z16, Z15, Z15
-	VMOVUPS      Z15, (R9)
-	VMOVUPS      64(R9), Z15
-	VMULPS       Z0, Z13, Z16
-	VSUBPS       Z16, Z15, Z15
-	VMOVUPS      Z15, 64(R9)
-	VMOVUPS      128(R9), Z15
-	VMULPS       Z0, Z14, Z0
-	VSUBPS       Z0, Z15, Z15
-	VMOVUPS      Z15, 128(R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z9
+	VMULPS       Z5, Z6, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      64(R9), Z9
+	VMULPS       Z5, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      128(R9), Z9
+	VMULPS       Z5, Z8, Z5
+	VSUBPS       Z5, Z9, Z9
+	VMOVUPS      Z9, 128(R9)
 	CMPQ         R10, $0x20
 	JGT          row2_2
 
@@ -1437,26 +1437,26 @@ done2_2:
 row2_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z14
-	VMULPS       Z0, Z12, Z15
-	VSUBPS       Z15, Z14, Z14
-	VMOVUPS      Z14, (R9)
-	VMOVUPS      64(R9), Z14
-	VMULPS       Z0, Z13, Z0
-	VSUBPS       Z0, Z14, Z14
-	VMOVUPS      Z14, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z8
+	VMULPS       Z5, Z6, Z9
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      64(R9), Z8
+	VMULPS       Z5, Z7, Z5
+	VSUBPS       Z5, Z8, Z8
+	VMOVUPS      Z8, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row2_1
 
 row2_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z13
-	VMULPS       Z0, Z12, Z0
-	VSUBPS       Z0, Z13, Z13
-	VMOVUPS      Z13, (R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z7
+	VMULPS       Z5, Z6, Z5
+	VSUBPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (R9)
 	CMPQ         R10, $0x00
 	JGT          row2_0
 	SUBQ         BX, R8
@@ -1467,31 +1467,31 @@ next2:
 pivot1:
 	CMPQ         SI, $0x10
 	JLT          next1
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X5
+	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Z0
-	VBROADCASTSS (CX)(SI*4), Z14
+	VDIVSS       X5, X4, X5
+	VMOVSS       X5, (SP)(SI*4)
+	VBROADCASTSS X5, Z5
+	VBROADCASTSS (CX)(SI*4), Z8
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      128(DI)(R9*4), Z15
-	VMOVUPS      (R8), Z12
-	VMULPS       Z0, Z12, Z13
-	VMOVUPS      Z13, (R8)
-	VMULPS       Z14, Z13, Z13
-	VMOVUPS      (CX), Z16
-	VSUBPS       Z13, Z16, Z16
-	VMOVUPS      Z16, (CX)
-	VMOVUPS      64(R8), Z13
-	VMULPS       Z0, Z13, Z0
-	VMOVUPS      Z0, 64(R8)
-	VMULPS       Z14, Z0, Z0
-	VANDPS       Z15, Z0, Z0
-	VMOVUPS      64(CX), Z14
-	VSUBPS       Z0, Z14, Z14
-	VMOVUPS      Z14, 64(CX)
+	VMOVUPS      128(DI)(R9*4), Z9
+	VMOVUPS      (R8), Z6
+	VMULPS       Z5, Z6, Z7
+	VMOVUPS      Z7, (R8)
+	VMULPS       Z8, Z7, Z7
+	VMOVUPS      (CX), Z10
+	VSUBPS       Z7, Z10, Z10
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(R8), Z7
+	VMULPS       Z5, Z7, Z5
+	VMOVUPS      Z5, 64(R8)
+	VMULPS       Z8, Z5, Z5
+	VANDPS       Z9, Z5, Z5
+	VMOVUPS      64(CX), Z8
+	VSUBPS       Z5, Z8, Z8
+	VMOVUPS      Z8, 64(CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x10
@@ -1500,15 +1500,15 @@ pivot1:
 row1_1:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z14
-	VMULPS       Z0, Z12, Z15
-	VSUBPS       Z15, Z14, Z14
-	VMOVUPS      Z14, (R9)
-	VMOVUPS      64(R9), Z14
-	VMULPS       Z0, Z13, Z0
-	VSUBPS       Z0, Z14, Z14
-	VMOVUPS      Z14, 64(R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z8
+	VMULPS       Z5, Z6, Z9
+	VSUBPS       Z9, Z8, Z8
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      64(R9), Z8
+	VMULPS       Z5, Z7, Z5
+	VSUBPS       Z5, Z8, Z8
+	VMOVUPS      Z8, 64(R9)
 	CMPQ         R10, $0x10
 	JGT          row1_1
 
@@ -1516,11 +1516,11 @@ done1_1:
 row1_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z13
-	VMULPS       Z0, Z12, Z0
-	VSUBPS       Z0, Z13, Z13
-	VMOVUPS      Z13, (R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z7
+	VMULPS       Z5, Z6, Z5
+	VSUBPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (R9)
 	CMPQ         R10, $0x00
 	JGT          row1_0
 	SUBQ         BX, R8
@@ -1531,24 +1531,24 @@ next1:
 pivot0:
 	CMPQ         SI, $0x00
 	JLT          next0
-	VMOVSS       (R8)(SI*4), X0
-	VUCOMISS     X1, X0
+	VMOVSS       (R8)(SI*4), X5
+	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X0, X2, X0
-	VMOVSS       X0, (SP)(SI*4)
-	VBROADCASTSS X0, Z0
-	VBROADCASTSS (CX)(SI*4), Z13
+	VDIVSS       X5, X4, X5
+	VMOVSS       X5, (SP)(SI*4)
+	VBROADCASTSS X5, Z5
+	VBROADCASTSS (CX)(SI*4), Z7
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      64(DI)(R9*4), Z14
-	VMOVUPS      (R8), Z12
-	VMULPS       Z0, Z12, Z0
-	VMOVUPS      Z0, (R8)
-	VMULPS       Z13, Z0, Z0
-	VANDPS       Z14, Z0, Z0
-	VMOVUPS      (CX), Z13
-	VSUBPS       Z0, Z13, Z13
-	VMOVUPS      Z13, (CX)
+	VMOVUPS      64(DI)(R9*4), Z8
+	VMOVUPS      (R8), Z6
+	VMULPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (R8)
+	VMULPS       Z7, Z5, Z5
+	VANDPS       Z8, Z5, Z5
+	VMOVUPS      (CX), Z7
+	VSUBPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x00
@@ -1557,11 +1557,11 @@ pivot0:
 row0_0:
 	DECQ         R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z0
-	VMOVUPS      (R9), Z13
-	VMULPS       Z0, Z12, Z0
-	VSUBPS       Z0, Z13, Z13
-	VMOVUPS      Z13, (R9)
+	VBROADCASTSS (R8)(R10*4), Z5
+	VMOVUPS      (R9), Z7
+	VMULPS       Z5, Z6, Z5
+	VSUBPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (R9)
 	CMPQ         R10, $0x00
 	JGT          row0_0
 
@@ -1601,92 +1601,92 @@ transpose:
 	MOVQ R13, R8
 
 block:
-	LEAQ         (SI)(BX*4), R15
-	LEAQ         (R8)(BX*4), BP
-	VMOVUPS      (SI), X1
-	VINSERTF128  $0x01, (R15), Y1, Y1
-	VMOVUPS      (SI)(BX*1), X2
-	VINSERTF128  $0x01, (R15)(BX*1), Y2, Y2
-	VMOVUPS      (SI)(BX*2), X3
-	VINSERTF128  $0x01, (R15)(BX*2), Y3, Y3
-	VMOVUPS      (SI)(R14*1), X4
-	VINSERTF128  $0x01, (R15)(R14*1), Y4, Y4
-	VMOVUPS      16(SI), X5
-	VINSERTF128  $0x01, 16(R15), Y5, Y5
-	VMOVUPS      16(SI)(BX*1), X6
-	VINSERTF128  $0x01, 16(R15)(BX*1), Y6, Y6
-	VMOVUPS      16(SI)(BX*2), X7
-	VINSERTF128  $0x01, 16(R15)(BX*2), Y7, Y7
-	VMOVUPS      16(SI)(R14*1), X8
-	VINSERTF128  $0x01, 16(R15)(R14*1), Y8, Y8
-	VUNPCKLPS    Y2, Y1, Y0
-	VUNPCKHPS    Y2, Y1, Y12
-	VUNPCKLPS    Y4, Y3, Y2
-	VUNPCKHPS    Y4, Y3, Y4
-	VUNPCKLPD    Y2, Y0, Y1
-	VUNPCKHPD    Y2, Y0, Y2
-	VUNPCKLPD    Y4, Y12, Y3
-	VUNPCKHPD    Y4, Y12, Y4
-	VMOVUPS      Y1, (R8)
-	VMOVUPS      Y2, (R8)(BX*1)
-	VMOVUPS      Y3, (R8)(BX*2)
-	VMOVUPS      Y4, (R8)(R14*1)
-	VUNPCKLPS    Y6, Y5, Y0
-	VUNPCKHPS    Y6, Y5, Y12
-	VUNPCKLPS    Y8, Y7, Y6
-	VUNPCKHPS    Y8, Y7, Y8
-	VUNPCKLPD    Y6, Y0, Y5
-	VUNPCKHPD    Y6, Y0, Y6
-	VUNPCKLPD    Y8, Y12, Y7
-	VUNPCKHPD    Y8, Y12, Y8
-	VMOVUPS      Y5, (BP)
-	VMOVUPS      Y6, (BP)(BX*1)
-	VMOVUPS      Y7, (BP)(BX*2)
-	VMOVUPS      Y8, (BP)(R14*1)
-	ADDQ         $0x20, SI
-	LEAQ         (R8)(BX*8), R8
-	DECQ         R11
-	JNZ          block
-	LEAQ         (R12)(BX*8), R12
-	ADDQ         $0x20, R13
-	SUBQ         $0x08, R9
-	JG           transpose
-	MOVQ         DX, R8
-	ADDQ         $0x0f, R8
-	SHRQ         $0x04, R8
-	CMPQ         R8, $0x03
-	JNE          solved3
-	VMOVUPS      (CX), Z0
-	VMOVUPS      64(CX), Z1
-	VMOVUPS      128(CX), Z2
-	MOVQ         $0x00000010, R9
-	CMPQ         DX, R9
-	CMOVQLT      DX, R9
-	SUBQ         R9, DX
-	LEAQ         60(DI), R10
-	VPXORD       Z9, Z9, Z9
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X3
-	VPBROADCASTD X3, Z3
+	LEAQ           (SI)(BX*4), R15
+	LEAQ           (R8)(BX*4), BP
+	VBROADCASTF128 (SI), Y0
+	VINSERTF128    $0x01, (R15), Y0, Y0
+	VBROADCASTF128 (SI)(BX*1), Y4
+	VINSERTF128    $0x01, (R15)(BX*1), Y4, Y4
+	VBROADCASTF128 (SI)(BX*2), Y5
+	VINSERTF128    $0x01, (R15)(BX*2), Y5, Y5
+	VBROADCASTF128 (SI)(R14*1), Y6
+	VINSERTF128    $0x01, (R15)(R14*1), Y6, Y6
+	VBROADCASTF128 16(SI), Y7
+	VINSERTF128    $0x01, 16(R15), Y7, Y7
+	VBROADCASTF128 16(SI)(BX*1), Y8
+	VINSERTF128    $0x01, 16(R15)(BX*1), Y8, Y8
+	VBROADCASTF128 16(SI)(BX*2), Y9
+	VINSERTF128    $0x01, 16(R15)(BX*2), Y9, Y9
+	VBROADCASTF128 16(SI)(R14*1), Y10
+	VINSERTF128    $0x01, 16(R15)(R14*1), Y10, Y10
+	VUNPCKLPS      Y4, Y0, Y11
+	VUNPCKHPS      Y4, Y0, Y12
+	VUNPCKLPS      Y6, Y5, Y4
+	VUNPCKHPS      Y6, Y5, Y6
+	VUNPCKLPD      Y4, Y11, Y0
+	VUNPCKHPD      Y4, Y11, Y4
+	VUNPCKLPD      Y6, Y12, Y5
+	VUNPCKHPD      Y6, Y12, Y6
+	VMOVUPS        Y0, (R8)
+	VMOVUPS        Y4, (R8)(BX*1)
+	VMOVUPS        Y5, (R8)(BX*2)
+	VMOVUPS        Y6, (R8)(R14*1)
+	VUNPCKLPS      Y8, Y7, Y0
+	VUNPCKHPS      Y8, Y7, Y4
+	VUNPCKLPS      Y10, Y9, Y5
+	VUNPCKHPS      Y10, Y9, Y6
+	VUNPCKLPD      Y5, Y0, Y7
+	VUNPCKHPD      Y5, Y0, Y8
+	VUNPCKLPD      Y6, Y4, Y9
+	VUNPCKHPD      Y6, Y4, Y10
+	VMOVUPS        Y7, (BP)
+	VMOVUPS        Y8, (BP)(BX*1)
+	VMOVUPS        Y9, (BP)(BX*2)
+	VMOVUPS        Y10, (BP)(R14*1)
+	ADDQ           $0x20, SI
+	LEAQ           (R8)(BX*8), R8
+	DECQ           R11
+	JNZ            block
+	LEAQ           (R12)(BX*8), R12
+	ADDQ           $0x20, R13
+	SUBQ           $0x08, R9
+	JG             transpose
+	MOVQ           DX, R8
+	ADDQ           $0x0f, R8
+	SHRQ           $0x04, R8
+	CMPQ           R8, $0x03
+	JNE            solved3
+	VMOVUPS        (CX), Z0
+	VMOVUPS        64(CX), Z4
+	VMOVUPS        128(CX), Z5
+	MOVQ           $0x00000010, R9
+	CMPQ           DX, R9
+	CMOVQLT        DX, R9
+	SUBQ           R9, DX
+	LEAQ           60(DI), R10
+	VPXORD         Z1, Z1, Z1
+	MOVL           $0x00000001, SI
+	VMOVD          SI, X6
+	VPBROADCASTD   X6, Z6
 
 unknown3:
-	VPERMPS Z0, Z9, Z4
-	VPADDD  Z3, Z9, Z9
-	VMULPS  (AX), Z4, Z5
-	VMOVUPS (R10), Z6
-	VANDNPS Z5, Z6, Z5
-	VSUBPS  Z5, Z0, Z0
-	VMULPS  64(AX), Z4, Z5
-	VSUBPS  Z5, Z1, Z1
-	VMULPS  128(AX), Z4, Z4
-	VSUBPS  Z4, Z2, Z2
+	VPERMPS Z0, Z1, Z7
+	VPADDD  Z6, Z1, Z1
+	VMULPS  (AX), Z7, Z8
+	VMOVUPS (R10), Z9
+	VANDNPS Z8, Z9, Z8
+	VSUBPS  Z8, Z0, Z0
+	VMULPS  64(AX), Z7, Z8
+	VSUBPS  Z8, Z4, Z4
+	VMULPS  128(AX), Z7, Z7
+	VSUBPS  Z7, Z5, Z5
 	SUBQ    $0x04, R10
 	ADDQ    BX, AX
 	DECQ    R9
 	JNZ     unknown3
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, 128(CX)
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, AX
 	DECQ    R8
@@ -1701,20 +1701,20 @@ solved3:
 	CMOVQLT      DX, R9
 	SUBQ         R9, DX
 	LEAQ         60(DI), R10
-	VPXORD       Z10, Z10, Z10
+	VPXORD       Z2, Z2, Z2
 	MOVL         $0x00000001, SI
-	VMOVD        SI, X2
-	VPBROADCASTD X2, Z2
+	VMOVD        SI, X4
+	VPBROADCASTD X4, Z4
 
 unknown2:
-	VPERMPS Z0, Z10, Z3
-	VPADDD  Z2, Z10, Z10
-	VMULPS  (AX), Z3, Z4
-	VMOVUPS (R10), Z5
-	VANDNPS Z4, Z5, Z4
-	VSUBPS  Z4, Z0, Z0
-	VMULPS  64(AX), Z3, Z3
-	VSUBPS  Z3, Z1, Z1
+	VPERMPS Z0, Z2, Z5
+	VPADDD  Z4, Z2, Z2
+	VMULPS  (AX), Z5, Z6
+	VMOVUPS (R10), Z7
+	VANDNPS Z6, Z7, Z6
+	VSUBPS  Z6, Z0, Z0
+	VMULPS  64(AX), Z5, Z5
+	VSUBPS  Z5, Z1, Z1
 	SUBQ    $0x04, R10
 	ADDQ    BX, AX
 	DECQ    R9
@@ -1734,17 +1734,17 @@ solved2:
 	CMOVQLT      DX, R9
 	SUBQ         R9, DX
 	LEAQ         60(DI), DX
-	VPXORD       Z11, Z11, Z11
+	VPXORD       Z3, Z3, Z3
 	MOVL         $0x00000001, SI
 	VMOVD        SI, X1
 	VPBROADCASTD X1, Z1
 
 unknown1:
-	VPERMPS Z0, Z11, Z2
-	VPADDD  Z1, Z11, Z11
+	VPERMPS Z0, Z3, Z2
+	VPADDD  Z1, Z3, Z3
 	VMULPS  (AX), Z2, Z2
-	VMOVUPS (DX), Z3
-	VANDNPS Z2, Z3, Z2
+	VMOVUPS (DX), Z4
+	VANDNPS Z2, Z4, Z2
 	VSUBPS  Z2, Z0, Z0
 	SUBQ    $0x04, DX
 	ADDQ    BX, AX

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -290,6 +293,28 @@ func TestPanics(t *testing.T) {
 			}()
 			call()
 		}()
+	}
+}
+
+// TestAVX2Registers sees that the AVX2 functions use no register that only
+// AVX-512 has: the assembler would take it without complaint.
+func TestAVX2Registers(t *testing.T) {
+	src, err := os.ReadFile("kernels_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := regexp.MustCompile(`\b([XY](1[6-9]|2\d|3[01])|Z\d+|K[0-7])\b`)
+	function := ""
+	for line := range strings.Lines(string(src)) {
+		if strings.HasPrefix(line, "TEXT") {
+			function = strings.Fields(line)[1]
+		}
+		if strings.Contains(function, "AVX2") && wide.MatchString(line) {
+			t.Fatalf("%s: %s", function, line)
+		}
+	}
+	if function == "" {
+		t.Fatal("no functions found")
 	}
 }
 

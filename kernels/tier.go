@@ -11,8 +11,8 @@ type Level uint8
 
 const (
 	Generic Level = iota // pure Go
-	AVX2                 // amd64 with AVX2 and FMA
-	AVX512               // amd64 with AVX-512 F, BW, DQ, VL and VNNI
+	AVX2                 // amd64 with AVX2, FMA, BMI2 and POPCNT
+	AVX512               // the above and AVX-512 F, BW, DQ, VL and VNNI
 )
 
 var levelNames = [...]string{"generic", "avx2", "avx512"}

@@ -21,6 +21,7 @@ func cholesky(s isa) {
 	below := prefixMask()
 
 	TEXT("choleskySolveF32"+s.name, NOSPLIT, "func(a, b *float32, n, stride int) bool")
+	Pragma("noescape")
 	inv := AllocLocal(4 * choleskyMax)
 	a := Load(Param("a"), GP64())
 	b := Load(Param("b"), GP64())
@@ -248,7 +249,7 @@ func transposeLower(a, n, stride reg.Register) {
 		r[i] = YMM()
 		m, m4 := at(from, i&3), at(from4, i&3)
 		m.Disp, m4.Disp = i/4*16, i/4*16
-		VMOVUPS(m, r[i].AsX())
+		VBROADCASTF128(m, r[i])
 		VINSERTF128(operand.U8(1), m4, r[i], r[i])
 	}
 	for h := 0; h < 8; h += 4 {

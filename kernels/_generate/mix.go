@@ -25,6 +25,7 @@ func store(s isa, v operand.Op, m operand.Mem) {
 // mixDot writes the dot product of n elements, n a positive multiple of 16.
 func mixDot(s isa) {
 	TEXT("mixDot"+s.name, NOSPLIT, "func(x, w *int32, n int) int32")
+	Pragma("noescape")
 	x := Load(Param("x"), GP64())
 	w := Load(Param("w"), GP64())
 	n := Load(Param("n"), GP64())
@@ -70,6 +71,7 @@ func mixDot(s isa) {
 // mixTrain writes the update of n weights, n a positive multiple of 16.
 func mixTrain(s isa) {
 	TEXT("mixTrain"+s.name, NOSPLIT, "func(w, x *int32, n int, err int32, shift uint)")
+	Pragma("noescape")
 	w := Load(Param("w"), GP64())
 	x := Load(Param("x"), GP64())
 	n := Load(Param("n"), GP64())

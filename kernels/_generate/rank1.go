@@ -9,6 +9,7 @@ import (
 // row is updated up to the end of the vector that holds its diagonal.
 func rank1(s isa) {
 	TEXT("rank1F32"+s.name, NOSPLIT, "func(a, v *float32, n, stride int, decay, weight float32)")
+	Pragma("noescape")
 	a := Load(Param("a"), GP64())
 	v := Load(Param("v"), GP64())
 	n := Load(Param("n"), GP64())
@@ -55,6 +56,7 @@ func rank1(s isa) {
 // 16.
 func scaleAdd(s isa) {
 	TEXT("scaleAddF32"+s.name, NOSPLIT, "func(b, v *float32, n int, decay, s float32)")
+	Pragma("noescape")
 	b := Load(Param("b"), GP64())
 	v := Load(Param("v"), GP64())
 	n := Load(Param("n"), GP64())
