@@ -1,0 +1,6 @@
+package main
+
+// The codecs that the command offers.
+import (
+	_ "github.com/burin-codec/burin/codec/lossless"
+)
