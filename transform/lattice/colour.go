@@ -31,7 +31,7 @@ package lattice
 // and B at most one c1, and G decides.
 
 // divShift is the scale of the reciprocals that stand for divisions. A
-// dividend n < 2^25 times the error of a reciprocal, which is below the
+// dividend n < 2^27 times the error of a reciprocal, which is below the
 // divisor and so below 2^17, stays below 2^44: the quotients are exact.
 const divShift = 44
 
@@ -39,13 +39,13 @@ func reciprocal(d int64) uint64 { return uint64((1<<divShift + d - 1) / d) }
 
 // colour is a conversion as tables.
 type colour struct {
-	ky, den    int32
-	z1, z2     uint8      // chroma of grey
-	b1, r2     [256]int32 // kb·C1 + o by c1, kr·C2 + o by c2
-	g1, g2     [256]int32 // -g1 by c1, o - g2 by c2
-	byDen      uint64
-	byKb, byKr uint64
-	ob, or     int32 // kb·z1 - o and kr·z2 - o
+	ky, den     int32
+	z1, z2      uint8      // chroma of grey
+	b1, r2      [256]int32 // kb·C1 + o by c1, kr·C2 + o by c2
+	g1, g2      [256]int32 // -g1 by c1, o - g2 by c2
+	byDen, byKy uint64
+	byKb, byKr  uint64
+	ob, or      int32 // kb·z1 - o and kr·z2 - o
 	// A pixel's lr[r] + lg[g] + lb[b] is the lower end of its Y in 1/65536,
 	// or a little less.
 	lr, lg, lb [256]int32
@@ -74,7 +74,7 @@ func newColour(k Kind) *colour {
 	}
 	c := &colour{
 		ky: int32(ky), den: int32(den), z1: uint8(z1), z2: uint8(z2),
-		byDen: reciprocal(den), byKb: reciprocal(kb), byKr: reciprocal(kr),
+		byDen: reciprocal(den), byKy: reciprocal(ky), byKb: reciprocal(kb), byKr: reciprocal(kr),
 		ob: int32(kb*z1 - o), or: int32(kr*z2 - o),
 	}
 	sum := wr + wg + wb
@@ -170,18 +170,24 @@ func (c *colour) preimage(r, g, b uint8) uint32 {
 // given chroma. It is empty if lo > hi; the gap then tells by how much.
 func (c *colour) lumas(r, g, b, c1, c2 uint8) (lo, hi int32) {
 	lo, hi = 0, 255
-	for _, ch := range [3]struct{ v, n int32 }{
-		{int32(r), c.r2[c2]}, {int32(g), c.g1[c1] + c.g2[c2]}, {int32(b), c.b1[c1]},
-	} {
-		if n := ch.v*c.den - ch.n; ch.v > 0 && n > 0 {
-			lo = max(lo, (n+c.ky-1)/c.ky)
-		}
-		if ch.v < 255 {
-			// Negative numerators must give -1 or less, not 0.
-			hi = min(hi, ((ch.v+1)*c.den-1-ch.n+512*c.ky)/c.ky-512)
-		}
-	}
+	c.narrow(&lo, &hi, int32(r), c.r2[c2])
+	c.narrow(&lo, &hi, int32(g), c.g1[c1]+c.g2[c2])
+	c.narrow(&lo, &hi, int32(b), c.b1[c1])
 	return lo, hi
+}
+
+// narrow narrows an interval of Y to those with den·v <= ky·Y + n < den·(v+1);
+// at v = 0 and v = 255 the outer bound falls away.
+func (c *colour) narrow(lo, hi *int32, v, n int32) {
+	// The bias keeps the dividends positive; |n| < 2^24 and den·256 <= 2^24
+	// keep them below 2^26, which with divisors of 17 bits is exact.
+	n = 512*c.ky - n + c.den*v
+	if v > 0 {
+		*lo = max(*lo, int32(uint64(n+c.ky-1)*c.byKy>>divShift)-512)
+	}
+	if v < 255 {
+		*hi = min(*hi, int32(uint64(n+c.den-1)*c.byKy>>divShift)-512)
+	}
 }
 
 // nearestLuma returns the Y that comes closest to the pixel with the given
@@ -191,7 +197,8 @@ func (c *colour) nearestLuma(r, g, b, c1, c2 uint8) uint8 {
 	for _, ch := range [3]struct{ v, n int32 }{
 		{int32(g), c.g1[c1] + c.g2[c2]}, {int32(r), c.r2[c2]}, {int32(b), c.b1[c1]},
 	} {
-		y := uint8(max(0, min(255, (ch.v*c.den+c.den/2-ch.n)/c.ky)))
+		// The middle of the numerators that give v, rounded.
+		y := uint8(max(0, min(255, (ch.v*c.den+(c.den-1+c.ky)/2-ch.n)/c.ky)))
 		r1, g1, b1 := c.rgb(y, c1, c2)
 		if cost := diff(r, r1) + diff(g, g1) + diff(b, b1); cost < bestCost {
 			best, bestCost = y, cost

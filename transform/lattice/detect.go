@@ -17,6 +17,12 @@ const (
 	// from is below 10^-15.
 	minColours = 40
 
+	// A sampling may contradict one pixel in missRatio of those whose chroma
+	// differs from the pixel's before. Where a wrong one comes closest, with
+	// smooth chroma, it contradicts one in six; the right one, of which only
+	// the triangle filters leave any, one in eighty.
+	missRatio = 12
+
 	// What an escape and a chroma sample may cost in bits, to weigh a sampling
 	// that explains more against one that stores less.
 	escapeBits = 24
@@ -157,6 +163,14 @@ func detectSampling(kind Kind, places []place, r, g, b []uint16, w, h int) Param
 		pics = append(pics, pic)
 	}
 
+	informative := 0 // pixels whose chroma differs from the pixel's before
+	for _, pic := range pics {
+		for i, v := range pic.pre {
+			if i%pic.w > 0 && v < limited && pic.pre[i-1] < limited && uint16(v) != uint16(pic.pre[i-1]) {
+				informative++
+			}
+		}
+	}
 	type trial struct {
 		Params
 		solvers        []*solver
@@ -186,15 +200,19 @@ func detectSampling(kind Kind, places []place, r, g, b []uint16, w, h int) Param
 	}
 	slices.SortStableFunc(trials, func(a, b trial) int { return a.misses*b.pixels - b.misses*a.pixels })
 	best, bestCost := Params{Kind: kind}, -1
-	for i, t := range trials {
-		if i == 4 && bestCost >= 0 {
-			break
-		}
-		cost := 0
+	for _, t := range trials[:min(4, len(trials))] {
+		cost, total := 0, 0 // total is of misses
 		for _, s := range t.solvers {
+			if s.reach == 1 {
+				s.untangle()
+			}
 			s.refine()
 			misses, _ := s.misses()
+			total += misses
 			cost += misses*escapeBits + 2*sampleBits*s.cw*s.ch
+		}
+		if total*missRatio > informative {
+			continue
 		}
 		if bestCost < 0 || cost < bestCost {
 			best, bestCost = t.Params, cost

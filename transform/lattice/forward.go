@@ -39,8 +39,6 @@ func newPicture(k Kind, r, g, b []uint16, w, h int) *picture {
 		or |= r[i] | g[i] | b[i]
 		r, g, b := uint8(r[i]), uint8(g[i]), uint8(b[i])
 		pic.r[i], pic.g[i], pic.b[i] = r, g, b
-		// Neighbours are often equal, most of all where a channel is at its
-		// limit.
 		pic.pre[i] = pic.preimage(r, g, b)
 	}
 	if or > 255 {

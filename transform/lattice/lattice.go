@@ -20,9 +20,10 @@
 //		// code planes.Y, planes.C1, planes.C2 and planes.Escapes
 //	}
 //
-// Everything is integer arithmetic, the same on every machine. Inverse takes
-// planes from an untrusted file: it returns an error, and never panics, for
-// whatever cannot be.
+// Inverse is integer arithmetic, and Forward, where it uses floating point,
+// forbids fusing: all machines agree on the planes and on the picture. Inverse
+// takes planes from an untrusted file: for whatever Forward cannot have made it
+// returns an error and does not panic.
 package lattice
 
 import (

@@ -84,21 +84,6 @@ func (g grid) row(y int) (j, parity int) {
 	return (y + g.oy) >> 1, (y + g.oy) & 1
 }
 
-// at returns the chroma of one pixel. Samples are 0..255.
-func (g grid) at(s []uint8, cw, x, y int) uint8 {
-	i, px := g.column(x)
-	j, py := g.row(y)
-	var n int32
-	for dj, wy := range g.wy[py] {
-		for di, wx := range g.wx[px] {
-			if w := wx * wy; w != 0 {
-				n += w * int32(s[(j+dj)*cw+i+di])
-			}
-		}
-	}
-	return uint8((n + g.round[px]) >> g.shift)
-}
-
 // line writes the chroma of row y to dst. col is scratch of cw+1 or more.
 func (g grid) line(dst, s []uint8, col []int32, cw, y int) {
 	j, py := g.row(y)

@@ -30,6 +30,9 @@ func newSolver(g grid, pic *picture) *solver {
 
 func (s *solver) solve() {
 	s.start()
+	if s.reach == 1 {
+		s.untangle()
+	}
 	s.refine()
 }
 
@@ -137,19 +140,19 @@ func (s *solver) fill() {
 	}
 }
 
-// passes bounds the rounds of refine. Two settle nearly all.
-const passes = 4
+// passes bounds the rounds of refine. The first settles nearly all.
+const passes = 3
 
 // refine moves the samples that pixels disagree with.
 func (s *solver) refine() {
 	dirty := make([]bool, len(s.known))
 	row1, row2 := make([]uint8, s.w), make([]uint8, s.w)
 	col := make([]int32, s.cw+1)
-	for range passes {
+	moved := make([]bool, len(s.known))
+	for pass := range passes {
 		for y := range s.h {
 			s.line(row1, s.s[0], col, s.cw, y)
 			s.line(row2, s.s[1], col, s.cw, y)
-			j, py := s.row(y)
 			for x, v := range s.pre[y*s.w:][:s.w] {
 				if v < limited && uint16(v) == uint16(row1[x])<<8|uint16(row2[x]) || v == offLattice {
 					continue
@@ -157,25 +160,48 @@ func (s *solver) refine() {
 				if v == limited && s.cost(y*s.w+x, row1[x], row2[x]) == 0 {
 					continue
 				}
-				i, px := s.column(x)
-				for dj, wy := range s.wy[py] {
-					for di, wx := range s.wx[px] {
-						if wx*wy != 0 {
-							dirty[(j+dj)*s.cw+i+di] = true
-						}
-					}
-				}
+				s.mark(dirty, x, y)
 			}
 		}
-		moved := false
+		// Where no neighbour has moved since, there is nothing new to find.
+		was := moved
+		moved = make([]bool, len(was))
+		any := false
 		for k, d := range dirty {
-			if d {
-				dirty[k] = false
-				moved = s.move(k%s.cw, k/s.cw) || moved
+			dirty[k] = false
+			if d && (pass == 0 || s.near(was, k)) {
+				moved[k] = s.move(k%s.cw, k/s.cw)
+				any = any || moved[k]
 			}
 		}
-		if !moved {
+		if !any {
 			return
+		}
+	}
+}
+
+// near reports whether a sample that shares a pixel with sample k is set.
+func (s *solver) near(set []bool, k int) bool {
+	i, j := k%s.cw, k/s.cw
+	for y := max(0, j-1); y < min(s.ch, j+2); y++ {
+		for x := max(0, i-1); x < min(s.cw, i+2); x++ {
+			if set[y*s.cw+x] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mark marks the samples that a pixel takes.
+func (s *solver) mark(dirty []bool, x, y int) {
+	i, px := s.column(x)
+	j, py := s.row(y)
+	for dj, wy := range s.wy[py] {
+		for di, wx := range s.wx[px] {
+			if wx*wy != 0 {
+				dirty[(j+dj)*s.cw+i+di] = true
+			}
 		}
 	}
 }
@@ -220,7 +246,7 @@ func (s *solver) move(i, j int) bool {
 	// The pixels at the positions 2i-2..2i+1 can take sample i, or only i.
 	var buf [16]tap
 	taps := buf[:0]
-	anyLimited := false
+	known, anyLimited := 0, false
 	x0, x1 := s.span(i, s.sx, s.ox, s.w)
 	y0, y1 := s.span(j, s.sy, s.oy, s.h)
 	k := j*s.cw + i
@@ -232,23 +258,29 @@ func (s *solver) move(i, j int) bool {
 			if t.w == 0 || s.pre[t.at] == offLattice {
 				continue
 			}
-			known := true
+			whole := true
 			for dj, wy := range s.wy[py] {
 				for di, wx := range s.wx[px] {
 					if m := (jy+dj)*s.cw + ix + di; wx*wy != 0 && m != k {
-						known = known && s.known[m]
+						whole = whole && s.known[m]
 						t.rest[0] += wx * wy * int32(s.s[0][m])
 						t.rest[1] += wx * wy * int32(s.s[1][m])
 					}
 				}
 			}
-			if !known {
+			if !whole {
 				continue
 			}
 			t.rest[0] += s.round[px]
 			t.rest[1] += s.round[px]
 			taps = append(taps, t)
-			anyLimited = anyLimited || s.pre[t.at] == limited
+			if s.pre[t.at] == limited {
+				anyLimited = true
+			} else {
+				// To the front: it is quick to tell and rules out most values.
+				taps[known], taps[len(taps)-1] = t, taps[known]
+				known++
+			}
 		}
 	}
 
@@ -278,7 +310,11 @@ func (s *solver) move(i, j int) bool {
 		return n == 0
 	}
 	done := try(cur[0], cur[1]) || try(s.vote(taps, 0, cur[0]), s.vote(taps, 1, cur[1]))
-	for _, d := range spiral {
+	steps := spiral
+	if s.reach == 1 {
+		steps = steps[:24] // sixteen pixels make a step costly
+	}
+	for _, d := range steps {
 		if done {
 			break
 		}

@@ -1,14 +1,13 @@
 package lattice
 
 // Inverting the triangle filters. Along one axis sample i gives 3/4 of itself
-// to the pixels 2i and 2i+1 and 1/4 to 2i-1 and 2i+2. That is two equations
-// for each sample, known up to their rounding, and least squares makes good
-// use of it: the normal equations have 20 on the diagonal and 6 beside it,
-// whose inverse is (-1/3)^|i-j| / 16. The error of the rounding, which is
-// uniform with variance 1/12 pixel steps, leaves in the samples a variance of
-// 16/16 · 1/12 along one axis and the same again times one along two: a
-// standard deviation of 0.29, so that rounding to integers finds nine samples
-// in ten, and refine the others.
+// to the pixels 2i and 2i+1 and 1/4 to 2i-1 and 2i+2: two equations for each
+// sample, known up to their rounding, of which least squares makes good use.
+// In units of a quarter the normal equations have 20 on the diagonal and 6
+// beside it; their inverse is (-1/3)^|i-j| / 16. Rounding errs with a variance
+// of 1/12, or 16/12 in those units, and leaves 16/12 · 1/16 = 1/12 in the
+// samples. Two axes come to the same: a standard deviation of 0.29, so that
+// rounding to integers finds nine samples in ten. untangle mends the others.
 //
 // With two axes the rows are solved for the sums of samples that they mix,
 // then the columns of those for the samples.
@@ -94,8 +93,8 @@ func (m *system) solve(s, t []float64, use []bool, o int, wt [2][2]int32) {
 	}
 	diag, off, rhs := m.diag[:n], m.off[:n], m.rhs[:n]
 	for i := range diag {
-		// The first and last have one neighbour; what they miss of 2 keeps
-		// the system regular if no pixel is in use.
+		// The first and the last have one neighbour. A sixteenth of what
+		// they lack keeps the system regular if no pixel is in use.
 		diag[i], off[i], rhs[i] = 2*smooth, -smooth, 0
 	}
 	diag[0] -= smooth * 15 / 16
