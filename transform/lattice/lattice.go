@@ -133,7 +133,7 @@ func (p Params) Check() error {
 }
 
 // Crop returns the parameters of the part of the picture whose top left pixel
-// is (x, y), which a tile is described with.
+// is (x, y), which a tile is described with. p must be valid.
 func (p Params) Crop(x, y int) Params {
 	s := &shapes[p.Sampling]
 	p.PhaseX ^= uint8(x) & s.sx
@@ -142,9 +142,12 @@ func (p Params) Crop(x, y int) Params {
 }
 
 // ChromaSize returns the width and height of the chroma planes of a picture of
-// w x h pixels. The planes hold every sample that some pixel depends on, also
-// those that lie outside the picture.
+// w x h pixels, or 0, 0 if p is invalid. The planes hold every sample that some
+// pixel depends on, also those that lie outside the picture.
 func (p Params) ChromaSize(w, h int) (cw, ch int) {
+	if p.Check() != nil {
+		return 0, 0
+	}
 	g := newGrid(p)
 	return g.samples(w, g.sx, g.ox), g.samples(h, g.sy, g.oy)
 }

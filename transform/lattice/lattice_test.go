@@ -2,6 +2,7 @@ package lattice
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,9 @@ func TestCheck(t *testing.T) {
 		{Sampling: Replicate2x1, PhaseY: 1}, {Sampling: Cosited2x2, PhaseX: 2}} {
 		if p.Check() == nil {
 			t.Errorf("Check accepts %v", p)
+		}
+		if cw, ch := p.ChromaSize(5, 5); cw != 0 || ch != 0 {
+			t.Errorf("ChromaSize of %v: %d, %d", p, cw, ch)
 		}
 	}
 }
@@ -137,7 +141,7 @@ func TestInverseErrors(t *testing.T) {
 		"phase":         func(p *Params, _ *Planes) { p.PhaseX = 2 },
 		"no width":      func(_ *Params, pl *Planes) { pl.W = 0 },
 		"height":        func(_ *Params, pl *Planes) { pl.H = 4 },
-		"huge":          func(_ *Params, pl *Planes) { pl.W, pl.H = 1<<62+3, 10 },
+		"huge":          func(_ *Params, pl *Planes) { pl.W, pl.H = math.MaxInt/3, 10 },
 		"chroma width":  func(_ *Params, pl *Planes) { pl.CW++ },
 		"short chroma":  func(_ *Params, pl *Planes) { pl.C1 = pl.C1[1:] },
 		"short luma":    func(_ *Params, pl *Planes) { pl.Y = pl.Y[1:] },
