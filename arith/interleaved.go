@@ -85,9 +85,9 @@ func EncodeInterleaved(dst, src []byte, t *InterleavedTable) ([]byte, error) {
 // encodeInterleaved is EncodeInterleaved for symbols known to be in the table.
 func encodeInterleaved(dst, src []byte, t *InterleavedTable) []byte {
 	// Each symbol gives at most one word. Write backwards from the end, then
-	// close the gap. Assembly writes up to 16 bytes too low.
+	// close the gap. Whole groups write up to 128 bytes too low.
 	const head = 4 * groupLanes
-	most := 16 + head + 2*len(src)
+	most := head + 2*max(len(src), groupLanes)
 	start := len(dst)
 	dst = slices.Grow(dst, most)[:start+most]
 	buf := dst[start:]
@@ -98,7 +98,14 @@ func encodeInterleaved(dst, src []byte, t *InterleavedTable) []byte {
 		x[i] = groupLow
 	}
 	whole := len(src) &^ (groupLanes - 1)
-	p = encodeGroup(buf, p, src[whole:], &x, t)
+	for i := len(src) - 1; i >= whole; i-- {
+		word, due := x[i-whole], uint32(0)
+		x[i-whole], due = encodeStep(word, &t[src[i]])
+		if due != 0 {
+			p -= 2
+			binary.LittleEndian.PutUint16(buf[p:], uint16(word))
+		}
+	}
 	for whole > 0 {
 		n := min(whole/groupLanes, callGroups)
 		p = encodeGroups(buf, p, src[whole-n*groupLanes:whole], &x, t)
@@ -114,30 +121,37 @@ func encodeInterleaved(dst, src []byte, t *InterleavedTable) []byte {
 // encodeGroupsGeneric encodes whole groups, the last first, writes the words
 // below buf[p], and returns where they begin.
 func encodeGroupsGeneric(buf []byte, p int, src []byte, x *[groupLanes]uint32, t *InterleavedTable) int {
-	for len(src) > 0 {
-		n := len(src) - groupLanes
-		p = encodeGroup(buf, p, src[n:], x, t)
-		src = src[:n]
+	for n := len(src) - groupLanes; n >= 0; n -= groupLanes {
+		words := (*[2 * groupLanes]byte)(buf[p-2*groupLanes:])
+		p -= encodeGroup((*[groupLanes]byte)(src[n:]), words, x, t)
 	}
 	return p
 }
 
-// encodeGroup encodes one group or less.
-func encodeGroup(buf []byte, p int, src []byte, x *[groupLanes]uint32, t *InterleavedTable) int {
-	for i := len(src) - 1; i >= 0; i-- {
-		e := &t[src[i]]
-		y := x[i&(groupLanes-1)]
-		f := e[1] >> groupBiasBits & 0xfff
+// encodeGroup encodes one group, writes the words at the end of words and
+// returns how many bytes they take. A function of its own leaves the compiler
+// enough registers.
+func encodeGroup(src *[groupLanes]byte, words *[2 * groupLanes]byte, x *[groupLanes]uint32, t *InterleavedTable) int {
+	p := uint32(2 * groupLanes)
+	for i := groupLanes - 1; i >= 0; i-- {
 		// The word is written in any case and kept if it was due: there is no
 		// branch to predict.
-		binary.LittleEndian.PutUint16(buf[p-2:], uint16(y))
-		out := (f<<19 - 1 - y) >> 31
-		p -= int(2 * out)
-		y >>= out << 4
-		q := uint32(uint64(y)*uint64(e[0])>>32) >> (e[1] >> (groupBiasBits + 12) & 31)
-		x[i&(groupLanes-1)] = y + e[1]&(1<<groupBiasBits-1) + q*(tableTotal-f)
+		binary.LittleEndian.PutUint16(words[(p-2)&(2*groupLanes-2):], uint16(x[i]))
+		var due uint32
+		x[i], due = encodeStep(x[i], &t[src[i]])
+		p -= 2 * due
 	}
-	return p
+	return int(2*groupLanes - p)
+}
+
+// encodeStep codes a symbol: it returns the new x and whether a word of the old
+// one is due, 1 or 0.
+func encodeStep(x uint32, e *[2]uint32) (y, due uint32) {
+	f := e[1] >> groupBiasBits & 0xfff
+	due = (f<<19 - 1 - x) >> 31
+	x >>= due << 4
+	q := uint32(uint64(x)*uint64(e[0])>>32) >> (e[1] >> (groupBiasBits + 12) & 31)
+	return x + e[1]&(1<<groupBiasBits-1) + q*(tableTotal-f), due
 }
 
 // DecodeInterleaved decodes len(dst) symbols from in, which must hold nothing
@@ -195,40 +209,50 @@ var initialGroup = func() (x [groupLanes]uint32) {
 // it used.
 func decodeGroupsGeneric(dst, in []byte, x *[groupLanes]uint32, t *DecTable) (left, used int) {
 	for len(dst) >= groupLanes && len(in)-used >= 2*groupLanes {
-		words := in[used:][:2*groupLanes]
-		group := dst[:groupLanes]
-		p := uint(0)
-		for i := 0; i < groupLanes; i += 4 {
-			// The step of each lane is written out: the loads and multiplications
-			// of four lanes overlap. n is 16 if a word is due and else 0, so there
-			// is no branch to predict.
-			if p > 2*groupLanes-8 {
-				break
-			}
-			w := binary.LittleEndian.Uint64(words[p:])
-			y := x[i : i+4 : i+4]
-			out := group[i : i+4 : i+4]
-			e0, e1, e2, e3 := t[y[0]&tableMask], t[y[1]&tableMask], t[y[2]&tableMask], t[y[3]&tableMask]
-			out[0], out[1], out[2], out[3] = byte(e0), byte(e1), byte(e2), byte(e3)
-			y0 := (e0>>8&0xfff)*(y[0]>>ByteTableLog) + e0>>20
-			y1 := (e1>>8&0xfff)*(y[1]>>ByteTableLog) + e1>>20
-			y2 := (e2>>8&0xfff)*(y[2]>>ByteTableLog) + e2>>20
-			y3 := (e3>>8&0xfff)*(y[3]>>ByteTableLog) + e3>>20
-			n := (y0 - groupLow) >> 31 << 4
-			y[0], w = y0<<n|uint32(w)&(1<<n-1), w>>n
-			p += uint(n >> 3)
-			n = (y1 - groupLow) >> 31 << 4
-			y[1], w = y1<<n|uint32(w)&(1<<n-1), w>>n
-			p += uint(n >> 3)
-			n = (y2 - groupLow) >> 31 << 4
-			y[2], w = y2<<n|uint32(w)&(1<<n-1), w>>n
-			p += uint(n >> 3)
-			n = (y3 - groupLow) >> 31 << 4
-			y[3] = y3<<n | uint32(w)&(1<<n-1)
-			p += uint(n >> 3)
-		}
-		used += int(p)
+		used += decodeGroup((*[groupLanes]byte)(dst), (*[2 * groupLanes]byte)(in[used:]), x, t)
 		dst = dst[groupLanes:]
 	}
 	return len(dst) / groupLanes, used
+}
+
+// decodeGroup decodes one group and returns how many bytes of words it used. A
+// function of its own leaves the compiler enough registers.
+func decodeGroup(dst *[groupLanes]byte, words *[2 * groupLanes]byte, x *[groupLanes]uint32, t *DecTable) int {
+	p := uint32(0)
+	for i := 0; i < groupLanes; i += 4 {
+		// Four steps, written out. The word is read in any case; due is all ones
+		// if it is taken and else 0, so there is no branch to predict.
+		e := t[x[i]&tableMask]
+		dst[i] = byte(e)
+		y := (e>>8&0xfff)*(x[i]>>ByteTableLog) + e>>20
+		z := y<<16 | uint32(binary.LittleEndian.Uint16(words[p&(2*groupLanes-2):]))
+		due := uint32(int32(y-groupLow) >> 31)
+		x[i] = y ^ (y^z)&due
+		p -= due + due
+
+		e = t[x[i+1]&tableMask]
+		dst[i+1] = byte(e)
+		y = (e>>8&0xfff)*(x[i+1]>>ByteTableLog) + e>>20
+		z = y<<16 | uint32(binary.LittleEndian.Uint16(words[p&(2*groupLanes-2):]))
+		due = uint32(int32(y-groupLow) >> 31)
+		x[i+1] = y ^ (y^z)&due
+		p -= due + due
+
+		e = t[x[i+2]&tableMask]
+		dst[i+2] = byte(e)
+		y = (e>>8&0xfff)*(x[i+2]>>ByteTableLog) + e>>20
+		z = y<<16 | uint32(binary.LittleEndian.Uint16(words[p&(2*groupLanes-2):]))
+		due = uint32(int32(y-groupLow) >> 31)
+		x[i+2] = y ^ (y^z)&due
+		p -= due + due
+
+		e = t[x[i+3]&tableMask]
+		dst[i+3] = byte(e)
+		y = (e>>8&0xfff)*(x[i+3]>>ByteTableLog) + e>>20
+		z = y<<16 | uint32(binary.LittleEndian.Uint16(words[p&(2*groupLanes-2):]))
+		due = uint32(int32(y-groupLow) >> 31)
+		x[i+3] = y ^ (y^z)&due
+		p -= due + due
+	}
+	return int(p)
 }

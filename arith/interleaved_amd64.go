@@ -22,7 +22,7 @@ func decodeGroups(dst, in []byte, x *[groupLanes]uint32, t *DecTable) (left, use
 }
 
 // encodeGroups is encodeGroupsGeneric in the tier in use. src holds at least one
-// group and buf has 16 bytes to spare below the words.
+// group and buf has 256 bytes to spare below the words.
 func encodeGroups(buf []byte, p int, src []byte, x *[groupLanes]uint32, t *InterleavedTable) int {
 	tier := kernels.Tier()
 	if tier == kernels.Generic {
