@@ -9,15 +9,17 @@ import "errors"
 //	raw        packed samples
 //	rows       packed samples, filtered by row as in PNG, in DEFLATE's format
 //	predicted  residuals of a fitted linear prediction, rANS with static tables
+//	blended    the same of a blend of several predictions
 //	palette    a palette of at most 256 colours, and the picture of indices
 //	compact    the values that each plane uses, and the picture of their ranks
 //
-// The last two hold further tiles, coded in one of the first four ways.
+// The last two hold further tiles, coded in one of the ways before them.
 const (
 	fastConstant = iota
 	fastRaw
 	fastRows
 	fastPredicted
+	fastBlended
 	fastPalette
 	fastCompact
 )
@@ -50,7 +52,11 @@ func encodeFast(planes []plane, effort int) []byte {
 // themselves.
 func encodeBody(dst []byte, planes []plane, effort int) []byte {
 	n := len(dst)
-	dst = encodePredicted(append(dst, fastPredicted), planes, effort)
+	if effort == 1 {
+		dst = encodePredicted(append(dst, fastPredicted), planes)
+	} else {
+		dst = encodeBlended(append(dst, fastBlended), planes, effort)
+	}
 	if rowsMayWin(planes) {
 		if r := encodeRows(planes, effort); 1+len(r) < len(dst)-n {
 			dst = append(append(dst[:n], fastRows), r...)
@@ -90,6 +96,8 @@ func decodeBody(data []byte, planes []plane) error {
 		return decodeRows(data[1:], planes)
 	case fastPredicted:
 		return decodePredicted(data[1:], planes)
+	case fastBlended:
+		return decodeBlended(data[1:], planes)
 	}
 	return errFast
 }

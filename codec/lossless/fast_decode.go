@@ -38,36 +38,43 @@ func (s *fastStream) word() {
 	s.state = s.state<<32 | uint64(v)
 }
 
+// residual decodes a folded residual.
+func (s *fastStream) residual(level uint32) uint32 {
+	entry := s.by[level&(activityLevels-1)][s.state&(ransTotal-1)]
+	s.state = uint64(entry>>8&(ransTotal-1))*(s.state>>ransBits) + uint64(entry>>20)
+	if s.state < ransLow {
+		s.word()
+	}
+	z := entry & 255
+	if z >= directSymbols {
+		base, raw := rawBits(z)
+		z = base + uint32(s.state)&(1<<raw-1)
+		s.state >>= raw
+		if s.state < ransLow {
+			s.word()
+		}
+	}
+	return z
+}
+
 // decode decodes the samples x0 to x1 of the row in c.cur. It mirrors analyse.
-func (c *fastChannel) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
+func (c *fastChannel) decode(x0, x1 int, in *fastStream) {
 	n := x1 - x0
 	at := rowPad + x0
 	cur := c.cur[at:][:n]
-	ne := c.n1[at+1:][:n]
-	nn := c.n2[at:][:n]
+	above := c.n1[at:][:n]
 	res := c.res[at:][:n]
 	abs := c.abs[at:][:n]
-	absNE := c.absN[at+1:][:n]
-	r1 = r1[at:][:n+1]
-	r2 = r2[at:][:n+1]
-
-	c0, c1, c2, c3 := int64(c.coefs[0]), int64(c.coefs[1]), int64(c.coefs[2]), int64(c.coefs[3])
-	c4, c5, c6, c7 := int64(c.coefs[4]), int64(c.coefs[5]), int64(c.coefs[6]), int64(c.coefs[7])
+	part := c.part[x0:][:n]
+	acts := c.act[x0:][:n]
+	cW, cWW, cMed := c.leftCoefs()
 	lo, hi, shift := int64(c.lo), int64(c.hi), c.shift&31
-
-	sWW, sW := int64(c.cur[at-2]), int64(c.cur[at-1])
-	sNW, sN := int64(c.n1[at-1]), int64(c.n1[at])
-	aWW, aW := int64(c.abs[at-2]), int64(c.abs[at-1])
-	aNW, aN := int64(c.absN[at-1]), int64(c.absN[at])
-	e1, e2 := int64(r1[0]), int64(r2[0])
+	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
+	aWW, aW := c.abs[at-2], c.abs[at-1]
 	state := in.state
 	for x := range cur {
-		sNE, aNE := int64(ne[x]), int64(absNE[x])
-		f1, f2 := int64(r1[x+1]), int64(r2[x+1])
-
-		act := 4*aW + 3*aN + 2*aNE + 2*aNW + aWW + 3*abs64(e1) + 3*abs64(e2) +
-			abs64(f1) + abs64(f2) + abs64(sN-sNW) + abs64(sW-sNW) + abs64(sN-sNE)
-		level := levelOf(uint64(act) >> shift)
+		act := acts[x] + uint32(3*aW+2*aWW) + 2*uint32(abs64(sW-sNW))
+		level := levelOf(act >> shift)
 		entry := in.by[level&(activityLevels-1)][state&(ransTotal-1)]
 		state = uint64(entry>>8&(ransTotal-1))*(state>>ransBits) + uint64(entry>>20)
 		if state < ransLow {
@@ -75,10 +82,10 @@ func (c *fastChannel) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 			in.word()
 			state = in.state
 		}
-		z := uint64(entry & 255)
+		z := entry & 255
 		if z >= directSymbols {
-			base, raw := rawBits(uint32(z))
-			z = uint64(base) + state&(1<<raw-1)
+			base, raw := rawBits(z)
+			z = base + uint32(state)&(1<<raw-1)
 			state >>= raw
 			if state < ransLow {
 				in.state = state
@@ -87,23 +94,23 @@ func (c *fastChannel) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 			}
 		}
 
-		med := max(min(sW, sN), min(sW+sN-sNW, max(sW, sN)))
-		p := c0*(sN-sW) + c1*(sNW-sW) + c2*(sNE-sW) + c3*(sWW-sW) + c4*(int64(nn[x])-sW) + c5*(med-sW) + c6*e1 + c7*e2
-		half := sW<<1 + p>>(coefBits-1)
+		sN := int64(above[x])
+		med := clampedGradient(sW, sN, sNW)
+		half := (part[x] + cW*sW + cWW*sWW + cMed*med) >> (coefBits - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 
-		flip := half&1 - 1
-		g := int64(z>>1) ^ -int64(z&1)
+		g := int32(z>>1) ^ -int32(z&1)
+		flip := int32(half)&1 - 1
 		e := (g ^ flip) - flip
-		s := pred + e
+		sign := e >> 31
+		a := (e ^ sign) - sign
+		s := pred + int64(e)
 		cur[x] = int32(s)
-		res[x] = int32(e)
-		a := abs64(e)
-		abs[x] = int32(a)
+		res[x] = e
+		abs[x] = a
 
-		sWW, sW, sNW, sN = sW, s, sN, sNE
-		aWW, aW, aNW, aN = aW, a, aN, aNE
-		e1, e2 = f1, f2
+		sWW, sW, sNW = sW, s, sN
+		aWW, aW = aW, a
 	}
 	in.state = state
 }

@@ -2,18 +2,83 @@ package lossless
 
 import "math"
 
-// The normal equations of a weighted least squares fit, in integers: with at
-// most maxFitSamples samples no sum overflows, and the fit is the same
-// everywhere. A sample counts in inverse proportion to the local contrast, since
-// what matters is the logarithm of the residual, not its square.
-type fitSums struct {
-	ata [fastTaps * fastTaps]int64 // upper triangle
-	atb [fastTaps]int64
+// normalSums holds the normal equations of a weighted least squares fit, in
+// integers: with at most maxFitSamples samples no sum overflows, and the fit is
+// the same everywhere.
+type normalSums struct {
+	n   int
+	ata []int64 // [i*n+j], j >= i
+	atb []int64
 }
 
 const maxFitSamples = 1 << 16
 
-// fitWeight is indexed by local contrast.
+func newNormalSums(n int) *normalSums {
+	return &normalSums{n, make([]int64, n*n), make([]int64, n)}
+}
+
+// add adds a sample with taps v, target t and a weight.
+func (f *normalSums) add(v []int64, t, weight int64) {
+	v = v[:f.n]
+	for i, vi := range v {
+		vi *= weight
+		row := f.ata[i*f.n+i:][:f.n-i]
+		for j, vj := range v[i:] {
+			row[j] += vi * vj
+		}
+		f.atb[i] += vi * t
+	}
+}
+
+// solve returns the fitted coefficients, by Cholesky's decomposition. Every
+// product is rounded before it is added, so that no compiler fuses the two.
+func (f *normalSums) solve() []float64 {
+	n := f.n
+	l := make([]float64, n*n)
+	y := make([]float64, n)
+	trace := 0.0
+	for i := range n {
+		trace += float64(f.ata[i*n+i])
+	}
+	ridge := float64(trace*1e-5) + 1
+	for i := range n {
+		for j := range i + 1 {
+			s := float64(f.ata[j*n+i])
+			if i == j {
+				s += ridge
+			}
+			for k := range j {
+				s -= float64(l[i*n+k] * l[j*n+k])
+			}
+			if i == j {
+				l[i*n+i] = math.Sqrt(max(s, ridge))
+			} else {
+				l[i*n+j] = s / l[j*n+j]
+			}
+		}
+		s := float64(f.atb[i])
+		for k := range i {
+			s -= float64(l[i*n+k] * y[k])
+		}
+		y[i] = s / l[i*n+i]
+	}
+	for i := n - 1; i >= 0; i-- {
+		s := y[i]
+		for k := i + 1; k < n; k++ {
+			s -= float64(l[k*n+i] * y[k])
+		}
+		y[i] = s / l[i*n+i]
+	}
+	return y
+}
+
+// fixedPoint rounds v to the given number of fraction bits, within lo and hi.
+func fixedPoint(v float64, fraction uint, lo, hi int32) int32 {
+	return int32(math.Floor(min(max(float64(v*float64(int(1)<<fraction))+0.5, float64(lo)), float64(hi))))
+}
+
+// fitWeight is indexed by local contrast: a sample counts in inverse proportion
+// to it, since what matters is the logarithm of the residual, not its square.
 var fitWeight = func() (t [1024]int64) {
 	for i := range t {
 		t[i] = int64(1024 / (i + 4))
@@ -21,75 +86,19 @@ var fitWeight = func() (t [1024]int64) {
 	return
 }()
 
-// add adds the samples of the row in c.cur.
-func (f *fitSums) add(c *fastChannel, r1, r2 []int32) {
-	n := c.w
-	at := rowPad
-	cur := c.cur[at:][:n]
-	ne := c.n1[at+1:][:n]
-	nn := c.n2[at:][:n]
-	r1 = r1[at:][:n]
-	r2 = r2[at:][:n]
-	sWW, sW := int64(c.cur[at-2]), int64(c.cur[at-1])
-	sNW, sN := int64(c.n1[at-1]), int64(c.n1[at])
-	for x := range cur {
-		s, sNE := int64(cur[x]), int64(ne[x])
-		med := max(min(sW, sN), min(sW+sN-sNW, max(sW, sN)))
-		v := [fastTaps]int64{sN - sW, sNW - sW, sNE - sW, sWW - sW, int64(nn[x]) - sW, med - sW, int64(r1[x]), int64(r2[x])}
-		contrast := uint64(abs64(sN-sNW)+abs64(sW-sNW)+abs64(sN-sNE)+abs64(sW-sWW)) >> c.shift
-		weight := fitWeight[min(contrast, uint64(len(fitWeight)-1))]
-		t := s - sW
-		for i := range v {
-			vi := v[i] * weight
-			for j := i; j < fastTaps; j++ {
-				f.ata[i*fastTaps+j] += vi * v[j]
-			}
-			f.atb[i] += vi * t
-		}
-		sWW, sW, sNW, sN = sW, s, sN, sNE
-	}
+func (c *fastChannel) fitWeight(w, n, nw, ne, ww int64) int64 {
+	contrast := uint64(abs64(n-nw)+abs64(w-nw)+abs64(n-ne)+abs64(w-ww)) >> c.shift
+	return fitWeight[min(contrast, uint64(len(fitWeight)-1))]
 }
 
-// solve returns the fitted coefficients, by Cholesky's decomposition. Every
-// product is rounded before it is added, so that no compiler fuses the two.
-func (f *fitSums) solve() (coefs fastCoefs) {
-	var l [fastTaps][fastTaps]float64
-	var y [fastTaps]float64
-	trace := 0.0
-	for i := range fastTaps {
-		trace += float64(f.ata[i*fastTaps+i])
+// addRow adds the samples of the row in c.cur.
+func (f *normalSums) addRow(c *fastChannel, r1, r2 []int32) {
+	for x := rowPad; x < rowPad+c.w; x++ {
+		sWW, sW, s := int64(c.cur[x-2]), int64(c.cur[x-1]), int64(c.cur[x])
+		sNW, sN, sNE, sNN := int64(c.n1[x-1]), int64(c.n1[x]), int64(c.n1[x+1]), int64(c.n2[x])
+		v := [fastTaps]int64{sN - sW, sNW - sW, sNE - sW, sWW - sW, sNN - sW, clampedGradient(sW, sN, sNW) - sW, int64(r1[x]), int64(r2[x])}
+		f.add(v[:], s-sW, c.fitWeight(sW, sN, sNW, sNE, sWW))
 	}
-	ridge := float64(trace*1e-5) + 1
-	for i := range fastTaps {
-		for j := range i + 1 {
-			s := float64(f.ata[j*fastTaps+i])
-			if i == j {
-				s += ridge
-			}
-			for k := range j {
-				s -= float64(l[i][k] * l[j][k])
-			}
-			if i == j {
-				l[i][i] = math.Sqrt(max(s, ridge))
-			} else {
-				l[i][j] = s / l[j][j]
-			}
-		}
-		s := float64(f.atb[i])
-		for k := range i {
-			s -= float64(l[i][k] * y[k])
-		}
-		y[i] = s / l[i][i]
-	}
-	for i := fastTaps - 1; i >= 0; i-- {
-		s := y[i]
-		for k := i + 1; k < fastTaps; k++ {
-			s -= float64(l[k][i] * y[k])
-		}
-		y[i] = s / l[i][i]
-		coefs[i] = int32(math.Floor(min(max(float64(y[i]*(1<<coefBits))+0.5, -coefMax), coefMax)))
-	}
-	return coefs
 }
 
 // minFitSamples is the size from which fitted coefficients repay what they take.
@@ -138,20 +147,23 @@ func (t *fastTile) fit(rows [][]fitRow) (cost uint64) {
 		if len(rows[i])*c.w < minFitSamples {
 			continue
 		}
-		var f fitSums
+		f := newNormalSums(fastTaps)
 		for k := range rows[i] {
 			t.useRow(c, rows, k)
 			r1, r2 := t.references(c)
-			f.add(c, r1, r2)
+			f.addRow(c, r1, r2)
 		}
-		c.coefs = f.solve()
+		for k, v := range f.solve() {
+			c.coefs[k] = fixedPoint(v, coefBits, -coefMax, coefMax)
+		}
 		var hist [activityLevels * symbolStride]uint32
 		out := make([]uint32, c.w)
 		for k := range rows[i] {
 			t.useRow(c, rows, k)
 			r1, r2 := t.references(c)
 			c.res = rows[i][k].res
-			c.analyse(0, c.w, r1, r2, out, &hist)
+			c.prepare(0, c.w, r1, r2)
+			c.analyse(0, c.w, out, &hist)
 		}
 		for l := range activityLevels {
 			e, _ := entropyOf(hist[l*symbolStride:][:fastSymbols])
@@ -178,9 +190,8 @@ func (t *fastTile) useRow(c *fastChannel, rows [][]fitRow, k int) {
 	}
 }
 
-// choose sets the colour transform that codes the sampled rows best, and fits
-// the predictors.
-func (t *fastTile) choose() {
+// chooseTransform sets the colour transform that codes the sampled rows best.
+func (t *fastTile) chooseTransform() {
 	transform := colourNone
 	if t.coloured {
 		var least uint64
@@ -193,10 +204,4 @@ func (t *fastTile) choose() {
 		}
 	}
 	t.setTransform(transform)
-	t.fit(t.sample(maxFitSamples))
-	fitted := t.chans
-	t.setTransform(transform)
-	for i, c := range t.chans {
-		c.coefs = fitted[i].coefs
-	}
 }

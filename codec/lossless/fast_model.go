@@ -44,9 +44,11 @@ type fastChannel struct {
 	refs   [2]int
 	coefs  fastCoefs
 
-	cur, n1, n2 []int32 // samples of this row and the two above
-	res         []int32 // residuals of this row
-	abs, absN   []int32 // their magnitudes, and those of the row above
+	cur, n1, n2 []int32  // samples of this row and the two above
+	res         []int32  // residuals of this row
+	abs, absN   []int32  // their magnitudes, and those of the row above
+	part        []int64  // what the rows above and the references add to the prediction
+	act         []uint32 // and to the activity
 }
 
 func newFastChannel(w, h int, lo, hi int32) *fastChannel {
@@ -62,6 +64,7 @@ func newFastChannel(w, h int, lo, hi int32) *fastChannel {
 		refs:  [2]int{-1, -1},
 		coefs: fastCoefs{tapMed: 1 << coefBits},
 		cur:   next(), n1: next(), n2: next(), res: next(), abs: next(), absN: next(),
+		part: make([]int64, w), act: make([]uint32, w),
 	}
 	if n := bits.Len32(uint32(hi - lo)); n > 9 {
 		c.shift = uint(n) - 9
@@ -101,9 +104,65 @@ func (c *fastChannel) endRow(y int) {
 // the prediction into W: in the first row there is nothing better.
 func (c *fastChannel) spread(x int) {
 	w, a := c.cur[rowPad+x-1], c.abs[rowPad+x-1]
-	for i := rowPad + x - 1; i <= rowPad+x+2; i++ {
+	for i := rowPad + x - 2; i <= rowPad+x+2; i++ {
 		c.n1[i], c.n2[i], c.absN[i] = w, w, a
 	}
+}
+
+// abs64 returns |v|.
+func abs64(v int64) int64 {
+	s := v >> 63
+	return (v ^ s) - s
+}
+
+// clampedGradient returns the median of w, n and w+n-nw, which is the middle
+// one of w, n and the plane through all three. It takes no branch: on noise the
+// outcome cannot be predicted.
+func clampedGradient(w, n, nw int64) int64 {
+	d := n - w
+	s := d >> 63
+	lo, span := d&s, (d^s)-s // w+lo is the lesser of w and n
+	t := n - nw - lo
+	t &^= t >> 63
+	over := t - span
+	return w + lo + span + over&(over>>63)
+}
+
+// prepare sums, for the samples x0 to x1 of the next row, what the prediction
+// and the activity take from the rows above and from r1 and r2, the padded
+// residual rows of the references. What remains for the loop that codes the row
+// is what depends on the samples to the left.
+func (c *fastChannel) prepare(x0, x1 int, r1, r2 []int32) {
+	n := x1 - x0
+	at := rowPad + x0
+	ne := c.n1[at+1:][:n]
+	nn := c.n2[at:][:n]
+	absNE := c.absN[at+1:][:n]
+	part := c.part[x0:][:n]
+	act := c.act[x0:][:n]
+	r1 = r1[at:][:n]
+	r2 = r2[at:][:n]
+	cN, cNW, cNE, cNN := int64(c.coefs[tapN]), int64(c.coefs[tapNW]), int64(c.coefs[tapNE]), int64(c.coefs[tapNN])
+	cR1, cR2 := int64(c.coefs[tapRef1]), int64(c.coefs[tapRef2])
+	sNW, sN := int64(c.n1[at-1]), int64(c.n1[at])
+	aNW, aN := int64(c.absN[at-1]), int64(c.absN[at])
+	for x := range part {
+		sNE, aNE := int64(ne[x]), int64(absNE[x])
+		e1, e2 := int64(r1[x]), int64(r2[x])
+		part[x] = cN*sN + cNW*sNW + cNE*sNE + cNN*int64(nn[x]) + cR1*e1 + cR2*e2
+		act[x] = uint32(2*(aN+aNE+abs64(sN-sNW)+abs64(sN-sNE)) + aNW + abs64(e1) + abs64(e2))
+		sNW, sN = sN, sNE
+		aNW, aN = aN, aNE
+	}
+}
+
+// leftCoefs returns the coefficients of W, WW and the clamped gradient.
+func (c *fastChannel) leftCoefs() (cW, cWW, cMed int64) {
+	cW = 1 << coefBits
+	for _, v := range c.coefs[:tapRef1] {
+		cW -= int64(v)
+	}
+	return cW, int64(c.coefs[tapWW]), int64(c.coefs[tapMed])
 }
 
 // Activity is quantised to levels of equal ratio: activitySteps an octave.
@@ -122,7 +181,7 @@ var activityLevel, activityLevelFar = func() (near, far [activityRange]uint8) {
 }()
 
 // levelOf quantises an activity.
-func levelOf(act uint64) uint32 {
+func levelOf(act uint32) uint32 {
 	if act < activityRange {
 		return uint32(activityLevel[act])
 	}

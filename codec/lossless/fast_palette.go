@@ -89,11 +89,10 @@ func decodePalette(data []byte, planes []plane) error {
 	}
 	last := uint16(data[0])
 	data = data[1:]
-	n, k := binary.Uvarint(data)
-	if k <= 0 || n > uint64(len(data)-k) {
+	inner, data, ok := cut(data)
+	if !ok {
 		return errFast
 	}
-	inner, data := data[k:k+int(n)], data[k+int(n):]
 	colours := make([]plane, len(planes))
 	for i := range colours {
 		colours[i] = newPlane(int(last)+1, 1, planes[i].max)
@@ -186,12 +185,11 @@ func (h *headerCoder) used(list []uint16, limit int) ([]uint16, bool) {
 }
 
 func decodeCompact(data []byte, planes []plane) error {
-	n, k := binary.Uvarint(data)
-	if k <= 0 || n > uint64(len(data)-k) {
+	list, data, ok := cut(data)
+	if !ok {
 		return errFast
 	}
-	h := &headerCoder{dec: arith.NewBinaryDecoder(data[k : k+int(n)])}
-	data = data[k+int(n):]
+	h := &headerCoder{dec: arith.NewBinaryDecoder(list)}
 	used := make([][]uint16, len(planes))
 	most := make([]int, len(planes))
 	for i, p := range planes {

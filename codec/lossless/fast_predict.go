@@ -112,16 +112,25 @@ func (t *fastTile) references(c *fastChannel) (r1, r2 []int32) {
 	return r1, r2
 }
 
-// parameters codes all that the decoder must know before the symbols.
-func (t *fastTile) parameters(h *headerCoder, tables []*levelTables) bool {
+// transformParameter codes the colour transform; reading, it makes the channels.
+func (t *fastTile) transformParameter(h *headerCoder) bool {
+	transform := t.transform
 	if t.coloured {
-		t.transform = int(h.bits(uint32(t.transform), 3))
-		if t.transform >= colourTransforms {
+		transform = int(h.bits(uint32(transform), 3))
+		if transform >= colourTransforms {
 			return false
 		}
 	}
 	if h.enc == nil {
-		t.setTransform(t.transform)
+		t.setTransform(transform)
+	}
+	return true
+}
+
+// parameters codes all that the decoder must know before the symbols.
+func (t *fastTile) parameters(h *headerCoder, tables []*levelTables) bool {
+	if !t.transformParameter(h) {
+		return false
 	}
 	var coef, one numberModel
 	for _, c := range t.chans {
@@ -140,6 +149,10 @@ func (t *fastTile) parameters(h *headerCoder, tables []*levelTables) bool {
 			c.coefs[i] = v
 		}
 	}
+	return h.allTables(tables)
+}
+
+func (h *headerCoder) allTables(tables []*levelTables) bool {
 	var m tableModel
 	for _, l := range tables {
 		if !h.tables(l, &m) {
@@ -150,9 +163,15 @@ func (t *fastTile) parameters(h *headerCoder, tables []*levelTables) bool {
 }
 
 // encodePredicted appends the predicted form of the tile to dst.
-func encodePredicted(dst []byte, planes []plane, effort int) []byte {
+func encodePredicted(dst []byte, planes []plane) []byte {
 	t := newFastTile(planes)
-	t.choose()
+	t.chooseTransform()
+	fitted := t.chans
+	t.fit(t.sample(maxFitSamples))
+	t.setTransform(t.transform)
+	for i, c := range t.chans {
+		c.coefs = fitted[i].coefs
+	}
 	folded := make([][]uint32, len(planes))
 	hists := make([][activityLevels * symbolStride]uint32, len(planes))
 	for i, p := range planes {
@@ -168,11 +187,13 @@ func encodePredicted(dst []byte, planes []plane, effort int) []byte {
 			out := folded[i][y*c.w:][:c.w]
 			c.beginRow(y)
 			if y > 0 {
-				c.analyse(0, c.w, r1, r2, out, &hists[i])
+				c.prepare(0, c.w, r1, r2)
+				c.analyse(0, c.w, out, &hists[i])
 			} else {
 				for x := range c.w {
 					c.spread(x)
-					c.analyse(x, x+1, r1, r2, out[x:], &hists[i])
+					c.prepare(x, x+1, r1, r2)
+					c.analyse(x, x+1, out[x:], &hists[i])
 				}
 			}
 		}
@@ -184,12 +205,17 @@ func encodePredicted(dst []byte, planes []plane, effort int) []byte {
 	}
 	h := &headerCoder{enc: arith.NewBinaryEncoder(nil)}
 	t.parameters(h, tables)
+	return appendStreams(dst, h, folded, tables)
+}
+
+// appendStreams appends the parameters and the symbols of the channels.
+func appendStreams(dst []byte, h *headerCoder, folded [][]uint32, tables []*levelTables) []byte {
 	header := h.enc.Finish()
 	dst = binary.AppendUvarint(dst, uint64(len(header)))
 	dst = append(dst, header...)
-	for i := range planes {
+	for i := range folded {
 		s := encodeStream(folded[i], tables[i])
-		if i < len(planes)-1 {
+		if i < len(folded)-1 {
 			dst = binary.AppendUvarint(dst, uint64(len(s)))
 		}
 		dst = append(dst, s...)
@@ -247,14 +273,49 @@ func encodeStream(folded []uint32, t *levelTables) []byte {
 	return e.finish()
 }
 
+// cut splits a block with its length before it off data.
+func cut(data []byte) (block, rest []byte, ok bool) {
+	n, k := binary.Uvarint(data)
+	if k <= 0 || n > uint64(len(data)-k) {
+		return nil, nil, false
+	}
+	return data[k : k+int(n)], data[k+int(n):], true
+}
+
+// newStreams starts decoding the symbols of the channels.
+func newStreams(data []byte, tables []*levelTables) (streams []*fastStream, ok bool) {
+	for i, t := range tables {
+		s := data
+		if i < len(tables)-1 {
+			if s, data, ok = cut(data); !ok {
+				return nil, false
+			}
+		}
+		if len(s) < 8 || len(s)%4 != 0 {
+			return nil, false
+		}
+		streams = append(streams, newFastStream(s, t))
+	}
+	return streams, true
+}
+
+// finished reports whether all streams ended as they should.
+func finished(streams []*fastStream) bool {
+	for _, s := range streams {
+		if s.state != ransLow || s.pos != len(s.data) {
+			return false
+		}
+	}
+	return true
+}
+
 // decodePredicted decodes what encodePredicted appended.
 func decodePredicted(data []byte, planes []plane) error {
 	t := newFastTile(planes)
-	n, k := binary.Uvarint(data)
-	if k <= 0 || n > uint64(len(data)-k) {
+	header, data, ok := cut(data)
+	if !ok {
 		return errFast
 	}
-	header, data := data[k:k+int(n)], data[k+int(n):]
 	h := &headerCoder{dec: arith.NewBinaryDecoder(header)}
 	tables := make([]*levelTables, len(planes))
 	for i := range tables {
@@ -263,20 +324,9 @@ func decodePredicted(data []byte, planes []plane) error {
 	if !t.parameters(h, tables) || h.dec.Err() != nil {
 		return errFast
 	}
-	streams := make([]*fastStream, len(planes))
-	for i := range streams {
-		s := data
-		if i < len(planes)-1 {
-			n, k := binary.Uvarint(data)
-			if k <= 0 || n > uint64(len(data)-k) {
-				return errFast
-			}
-			s, data = data[k:k+int(n)], data[k+int(n):]
-		}
-		if len(s) < 8 || len(s)%4 != 0 {
-			return errFast
-		}
-		streams[i] = newFastStream(s, tables[i])
+	streams, ok := newStreams(data, tables)
+	if !ok {
+		return errFast
 	}
 	for y := range t.height {
 		for i, c := range t.chans {
@@ -286,11 +336,13 @@ func decodePredicted(data []byte, planes []plane) error {
 			r1, r2 := t.references(c)
 			c.beginRow(y)
 			if y > 0 {
-				c.decode(0, c.w, r1, r2, streams[i])
+				c.prepare(0, c.w, r1, r2)
+				c.decode(0, c.w, streams[i])
 			} else {
 				for x := range c.w {
 					c.spread(x)
-					c.decode(x, x+1, r1, r2, streams[i])
+					c.prepare(x, x+1, r1, r2)
+					c.decode(x, x+1, streams[i])
 				}
 			}
 		}
@@ -299,10 +351,8 @@ func decodePredicted(data []byte, planes []plane) error {
 		}
 		t.endRow(y)
 	}
-	for _, s := range streams {
-		if s.state != ransLow || s.pos != len(s.data) {
-			return errFast
-		}
+	if !finished(streams) {
+		return errFast
 	}
 	return nil
 }

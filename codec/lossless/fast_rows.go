@@ -270,7 +270,8 @@ func decodeRows(data []byte, planes []plane) error {
 		return errFast
 	}
 	each := int(data[0])
-	z := flate.NewReader(bytes.NewReader(data[1:]))
+	r := bytes.NewReader(data[1:])
+	z := flate.NewReader(r)
 	for _, g := range groups(planes) {
 		row, above := make([]byte, g.bytes), make([]byte, g.bytes)
 		for y := range g.planes[0].h {
@@ -292,7 +293,7 @@ func decodeRows(data []byte, planes []plane) error {
 			row, above = above, row
 		}
 	}
-	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := z.Read(make([]byte, 1)); n != 0 || err != io.EOF || r.Len() != 0 {
 		return errFast
 	}
 	return nil

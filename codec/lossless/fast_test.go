@@ -261,8 +261,8 @@ func FuzzDecodeFast(f *testing.F) {
 			copy(ps[i].pix, noise(ps[i].w, ps[i].h, uint16(7+60*shape)).pix)
 		}
 		f.Add(encodeFast(ps, 1), shape, uint8(20), uint8(20), uint16(255))
-		f.Add(encodePredicted([]byte{fastPredicted}, ps, 1), shape, uint8(20), uint8(20), uint16(255))
-		f.Add(encodePredicted([]byte{fastPredicted}, ps, 3), shape, uint8(20), uint8(20), uint16(255))
+		f.Add(encodePredicted([]byte{fastPredicted}, ps), shape, uint8(20), uint8(20), uint16(255))
+		f.Add(encodeBlended([]byte{fastBlended}, ps, 3), shape, uint8(20), uint8(20), uint16(255))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, shape, w, h uint8, max uint16) {
 		ps := fuzzPlanes(shape, w, h, max)
@@ -294,14 +294,19 @@ func FuzzFastRoundTrip(f *testing.F) {
 			}
 		}
 		checkFast(t, ps, 1+int(effort)%3)
-		// The predicted form, too, which small tiles seldom take.
-		qs := like(ps)
-		if err := decodeFast(encodePredicted([]byte{fastPredicted}, ps, 1+int(effort)%3), qs); err != nil {
-			t.Fatal(err)
-		}
-		for i := range ps {
-			if !slices.Equal(ps[i].pix, qs[i].pix) {
-				t.Fatalf("predicted: plane %d differs", i)
+		// The predicted forms, too, which small tiles seldom take.
+		for _, data := range [][]byte{
+			encodePredicted([]byte{fastPredicted}, ps),
+			encodeBlended([]byte{fastBlended}, ps, 3),
+		} {
+			qs := like(ps)
+			if err := decodeFast(data, qs); err != nil {
+				t.Fatal(err)
+			}
+			for i := range ps {
+				if !slices.Equal(ps[i].pix, qs[i].pix) {
+					t.Fatalf("predicted: plane %d differs", i)
+				}
 			}
 		}
 	})

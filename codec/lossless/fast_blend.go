@@ -1,0 +1,358 @@
+package lossless
+
+// Efforts 2 and 3 predict each sample as a blend of several fitted linear
+// predictions, each weighted by the inverse square of the error it made around:
+// as many sets of coefficients as the tile has kinds of texture, which are found
+// by clustering. What error remains on average in a context of texture is then
+// cancelled, and the activity is a fitted combination as well.
+//
+// The taps, again as differences from W:
+//
+//	     NNW NN NNE
+//	NWW  NW  N  NE  NEE
+//	WW   W   x
+//
+// the clamped gradient, and the residuals of up to two references at the same
+// place and to the right of it.
+const (
+	blendAbove = 12 // taps known before the row: 8 samples, 4 residuals
+	blendTaps  = blendAbove + 2
+	blendWW    = blendAbove
+	blendMed   = blendAbove + 1
+	maxBlend   = 8
+	blendRefs  = 8 // first tap that is a residual
+)
+
+type blendCoefs [blendTaps]int32
+
+// Features of the activity: magnitudes of residuals and of gradients.
+const (
+	actAbove    = 10 // known before the row
+	actFeatures = actAbove + 4
+	actBits     = 3 // fraction bits of their sum
+)
+
+// A blender is the state of one channel of a blended prediction. It shares the
+// row buffers of its fastChannel.
+type blender struct {
+	c     *fastChannel
+	coefs []blendCoefs
+	left  [maxBlend]int64 // coefficient of W of each predictor
+
+	part  []int64  // [x*k+i]: what predictor i takes from above
+	near  []uint32 // [x*k+i]: errors of predictor i above
+	errs  [3][]uint32
+	bias  [blendCells]blendCell
+	act   [actFeatures]int32 // weights of the activity
+	absNN []int32            // magnitudes of the residuals two rows above, padded
+}
+
+// Errors of predictors are in 1/8 of a sample, or coarser where samples have more
+// than 8 bits, and are capped so that their weighted sums index blendWeight.
+const (
+	blendErrBits = 3
+	blendErrMax  = 1 << 10
+)
+
+// blendWeight is indexed by the weighted sum of the errors around, divided by 4.
+var blendWeight = func() (t [4096]uint32) {
+	for i := range t {
+		t[i] = 1<<24/uint32((i+3)*(i+3)) + 1
+	}
+	return
+}()
+
+// A blendCell averages the error left in one context: the sum of the last few
+// dozen errors in 1/16 of a sample, and their number.
+type blendCell struct{ sum, n int32 }
+
+const (
+	blendFraction = 4
+	blendCells    = 256 * 8 * 3
+	blendWindow   = 64
+)
+
+// blendReciprocal is 2^16/(n+4).
+var blendReciprocal = func() (t [blendWindow]int64) {
+	for n := range t {
+		t[n] = int64(1<<16) / int64(n+4)
+	}
+	return
+}()
+
+func newBlender(c *fastChannel, k int) *blender {
+	b := &blender{c: c, coefs: make([]blendCoefs, k)}
+	b.part = make([]int64, c.w*k)
+	b.near = make([]uint32, c.w*k)
+	b.absNN = make([]int32, c.w+2*rowPad)
+	for i := range b.errs {
+		b.errs[i] = make([]uint32, (c.w+2*rowPad)*k)
+	}
+	return b
+}
+
+// start derives what follows from the coefficients.
+func (b *blender) start() {
+	for i := range b.coefs {
+		w := int64(1 << coefBits)
+		for t, v := range b.coefs[i] {
+			if t < blendRefs || t >= blendAbove {
+				w -= int64(v)
+			}
+		}
+		b.left[i] = w
+	}
+}
+
+// endRow moves on to the next row. It goes before fastChannel.endRow.
+func (b *blender) endRow() {
+	copy(b.absNN, b.c.absN)
+	k := len(b.coefs)
+	cur := b.errs[0]
+	last := (rowPad + b.c.w - 1) * k
+	for i := last + k; i < len(cur); i++ {
+		cur[i] = cur[i-k]
+	}
+	for i := rowPad*k - 1; i >= 0; i-- {
+		cur[i] = cur[i+k]
+	}
+	b.errs[0], b.errs[1], b.errs[2] = b.errs[2], b.errs[0], b.errs[1]
+}
+
+// prepare does for the blended prediction what fastChannel.prepare does for the
+// plain one, for the whole row.
+func (b *blender) prepare(x0, x1 int, r1, r2 []int32) {
+	c := b.c
+	n := x1 - x0
+	at := rowPad + x0
+	n1 := c.n1[at-2:][:n+4]
+	n2 := c.n2[at-1:][:n+2]
+	r1 = r1[at:][:n+1]
+	r2 = r2[at:][:n+1]
+	k := len(b.coefs)
+	eN := b.errs[1][(at-1)*k:]
+	eNN := b.errs[2][at*k:]
+	for x := range n {
+		nww, nw, no, ne, nee := int64(n1[x]), int64(n1[x+1]), int64(n1[x+2]), int64(n1[x+3]), int64(n1[x+4])
+		nnw, nn, nne := int64(n2[x]), int64(n2[x+1]), int64(n2[x+2])
+		a, a1, d, d1 := int64(r1[x]), int64(r1[x+1]), int64(r2[x]), int64(r2[x+1])
+		part := b.part[(x0+x)*k:][:k]
+		near := b.near[(x0+x)*k:][:k]
+		for i := range part {
+			w := &b.coefs[i]
+			part[i] = int64(w[0])*no + int64(w[1])*nw + int64(w[2])*ne + int64(w[3])*nn +
+				int64(w[4])*nne + int64(w[5])*nnw + int64(w[6])*nee + int64(w[7])*nww +
+				int64(w[8])*a + int64(w[9])*a1 + int64(w[10])*d + int64(w[11])*d1
+		}
+		f := eN[x*k:][:3*k]
+		g := eNN[x*k:][:k]
+		for i := range near {
+			near[i] = 2*f[i] + 4*f[i+k] + 3*f[i+2*k] + g[i]
+		}
+	}
+}
+
+// blend returns the prediction of the sample at x in 1/2^blendFraction and, in
+// ps, those of the predictors less W, for learn.
+func (b *blender) blend(x int, sW, sWW, med int64, eW, eWW []uint32, ps *[maxBlend]int64) int64 {
+	k := len(b.coefs)
+	part := b.part[x*k:][:k]
+	near := b.near[x*k:][:k]
+	eW, eWW = eW[:k], eWW[:k]
+	sum, weights := int64(0), int64(0)
+	for i := range part {
+		w := &b.coefs[i]
+		p := (part[i] + b.left[i&(maxBlend-1)]*sW + int64(w[blendWW])*sWW + int64(w[blendMed])*med) >> (coefBits - blendFraction)
+		ps[i&(maxBlend-1)] = p
+		s := near[i] + 4*eW[i] + eWW[i]
+		q := int64(blendWeight[s>>2&uint32(len(blendWeight)-1)])
+		sum += q * (p - sW<<blendFraction)
+		weights += q
+	}
+	return sW<<blendFraction + sum/weights
+}
+
+// learn stores the errors of the predictors.
+func (b *blender) learn(s int64, ps *[maxBlend]int64, e []uint32) {
+	shift := blendFraction - blendErrBits + b.c.shift&31
+	for i := range e {
+		d := abs64(ps[i&(maxBlend-1)]-s<<blendFraction) >> shift
+		e[i] = min(uint32(min(d, blendErrMax-1)), blendErrMax-1)
+	}
+}
+
+// cell returns the bias context of a prediction p from what surrounds it.
+func (b *blender) cell(p, w, n, nw, ne, ww, nn int64, aW, aN int32, e1 int64) *blendCell {
+	const f = blendFraction
+	t := uint64(n<<f-p)>>63 | uint64(w<<f-p)>>63<<1 | uint64(nw<<f-p)>>63<<2 | uint64(ne<<f-p)>>63<<3 |
+		uint64(ww<<f-p)>>63<<4 | uint64(nn<<f-p)>>63<<5 | uint64((2*n-nn)<<f-p)>>63<<6 | uint64((2*w-ww)<<f-p)>>63<<7
+	a := (uint64(aW+aN) + uint64(abs64(w-nw)+abs64(n-nw))) >> (b.c.shift & 31)
+	q := uint64(blendLevel[min(a, uint64(len(blendLevel)-1))])
+	r := uint64(1)
+	if e1 > 1 {
+		r = 2
+	} else if e1 < -1 {
+		r = 0
+	}
+	return &b.bias[(t<<3|q)*3+r]
+}
+
+// correction returns what to add to a prediction, in 1/2^blendFraction.
+func (c *blendCell) correction() int64 {
+	return int64(c.sum) * blendReciprocal[c.n&(blendWindow-1)] >> 16
+}
+
+func (c *blendCell) learn(d int64) {
+	c.sum += int32(d)
+	c.n++
+	if c.n == blendWindow {
+		c.sum /= 2
+		c.n /= 2
+	}
+}
+
+// blendLevel quantises the activity for bias contexts to 8 levels.
+var blendLevel = func() (t [256]uint8) {
+	for i := range t {
+		t[i] = uint8(min(7, log2(uint32(i+1))*13/10>>16))
+	}
+	return
+}()
+
+// activity sums what the rows above and the references add to the activity of
+// the samples x0 to x1.
+func (b *blender) activity(x0, x1 int, r1, r2 []int32) {
+	c := b.c
+	n := x1 - x0
+	at := rowPad + x0
+	n1 := c.n1[at-1:][:n+2]
+	aN := c.absN[at-1:][:n+2]
+	aNN := b.absNN[at:][:n]
+	r1 = r1[at:][:n+1]
+	r2 = r2[at:][:n+1]
+	act := c.act[x0:][:n]
+	w := &b.act
+	for x := range act {
+		sNW, sN, sNE := n1[x], n1[x+1], n1[x+2]
+		act[x] = uint32(w[0]*aN[x+1] + w[1]*aN[x+2] + w[2]*aN[x] + w[3]*aNN[x] +
+			w[4]*abs32(sN-sNW) + w[5]*abs32(sN-sNE) +
+			w[6]*abs32(r1[x]) + w[7]*abs32(r1[x+1]) + w[8]*abs32(r2[x]) + w[9]*abs32(r2[x+1]) + w[actFeatures-1])
+	}
+}
+
+func abs32(v int32) int32 {
+	s := v >> 31
+	return (v ^ s) - s
+}
+
+// analyse predicts a row, leaves the residuals in c.res and c.abs, and stores
+// them folded in out.
+func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
+	c := b.c
+	n := x1 - x0
+	at := rowPad + x0
+	k := len(b.coefs)
+	cur := c.cur[at:][:n]
+	above := c.n1[at:][:n+1]
+	twice := c.n2[at:][:n]
+	absN := c.absN[at:][:n]
+	res := c.res[at:][:n]
+	abs := c.abs[at:][:n]
+	r1 = r1[at:][:n]
+	out = out[:n]
+	errs := b.errs[0][(at-2)*k:]
+	lo, hi := int64(c.lo), int64(c.hi)
+	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
+	aW := c.abs[at-1]
+	var ps [maxBlend]int64
+	for x := range cur {
+		sN, sNE := int64(above[x]), int64(above[x+1])
+		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
+		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
+		q := p + cell.correction()
+		half := q >> (blendFraction - 1)
+		pred := min(max((half+1)>>1, lo), hi)
+
+		s := int64(cur[x])
+		cell.learn(s<<blendFraction - p)
+		b.learn(s, &ps, errs[(x+2)*k:][:k])
+		e := int32(s - pred)
+		a := abs32(e)
+		res[x] = e
+		abs[x] = a
+		flip := int32(half)&1 - 1
+		g := (e ^ flip) - flip
+		out[x] = uint32(g<<1 ^ g>>31)
+		sWW, sW, sNW = sW, s, sN
+		aW = a
+	}
+}
+
+// levels adds the activity levels to the folded residuals of a row, and counts
+// the symbols.
+func (b *blender) levels(x0, x1 int, out []uint32, hist *[activityLevels * symbolStride]uint32) {
+	c := b.c
+	n := x1 - x0
+	at := rowPad + x0
+	cur := c.cur[at-1:][:n]
+	above := c.n1[at-1:][:n]
+	abs := c.abs[at-2:][:n+1]
+	acts := c.act[x0:][:n]
+	out = out[:n]
+	wW, wWW, wG := b.act[actAbove], b.act[actAbove+1], b.act[actAbove+2]
+	shift := (actBits + c.shift) & 31
+	for x, z := range out {
+		act := acts[x] + uint32(wW*abs[x+1]+wWW*abs[x]+wG*abs32(cur[x]-above[x]))
+		level := levelOf(act >> shift)
+		out[x] = level<<18 | z
+		sym, _ := symbolOf(z)
+		hist[level&(activityLevels-1)*symbolStride|sym&(symbolStride-1)]++
+	}
+}
+
+// decode decodes a row. It mirrors analyse and levels.
+func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
+	c := b.c
+	n := x1 - x0
+	at := rowPad + x0
+	k := len(b.coefs)
+	cur := c.cur[at:][:n]
+	above := c.n1[at:][:n+1]
+	twice := c.n2[at:][:n]
+	absN := c.absN[at:][:n]
+	res := c.res[at:][:n]
+	abs := c.abs[at:][:n]
+	acts := c.act[x0:][:n]
+	r1 = r1[at:][:n]
+	errs := b.errs[0][(at-2)*k:]
+	lo, hi := int64(c.lo), int64(c.hi)
+	wW, wWW, wG := b.act[actAbove], b.act[actAbove+1], b.act[actAbove+2]
+	shift := (actBits + c.shift) & 31
+	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
+	aWW, aW := c.abs[at-2], c.abs[at-1]
+	var ps [maxBlend]int64
+	for x := range cur {
+		act := acts[x] + uint32(wW*aW+wWW*aWW+wG*abs32(int32(sW-sNW)))
+		z := in.residual(levelOf(act >> shift))
+
+		sN, sNE := int64(above[x]), int64(above[x+1])
+		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
+		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
+		q := p + cell.correction()
+		half := q >> (blendFraction - 1)
+		pred := min(max((half+1)>>1, lo), hi)
+
+		g := int32(z>>1) ^ -int32(z&1)
+		flip := int32(half)&1 - 1
+		e := (g ^ flip) - flip
+		s := pred + int64(e)
+		cell.learn(s<<blendFraction - p)
+		b.learn(s, &ps, errs[(x+2)*k:][:k])
+		a := abs32(e)
+		cur[x] = int32(s)
+		res[x] = e
+		abs[x] = a
+		sWW, sW, sNW = sW, s, sN
+		aWW, aW = aW, a
+	}
+}
