@@ -209,193 +209,405 @@ TEXT ·choleskySolveF32AVX2(SB), NOSPLIT, $192-33
 	MOVQ    SI, R8
 	IMULQ   BX, R8
 	ADDQ    AX, R8
+	LEAQ    (BX)(BX*2), R9
+	VMOVSS  (R8)(SI*4), X2
 
 pivot5:
 	CMPQ         SI, $0x28
 	JLT          next5
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y9
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      224(DI)(R9*4), Y10
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y4
-	VMOVUPS      Y4, (R8)
-	VMULPS       Y9, Y4, Y4
-	VMOVUPS      (CX), Y5
-	VSUBPS       Y4, Y5, Y5
-	VMOVUPS      Y5, (CX)
-	VMOVUPS      32(R8), Y4
-	VMULPS       Y2, Y4, Y5
-	VMOVUPS      Y5, 32(R8)
-	VMULPS       Y9, Y5, Y5
-	VMOVUPS      32(CX), Y6
-	VSUBPS       Y5, Y6, Y6
-	VMOVUPS      Y6, 32(CX)
-	VMOVUPS      64(R8), Y5
-	VMULPS       Y2, Y5, Y6
-	VMOVUPS      Y6, 64(R8)
-	VMULPS       Y9, Y6, Y6
-	VMOVUPS      64(CX), Y7
-	VSUBPS       Y6, Y7, Y7
-	VMOVUPS      Y7, 64(CX)
-	VMOVUPS      96(R8), Y6
-	VMULPS       Y2, Y6, Y7
-	VMOVUPS      Y7, 96(R8)
-	VMULPS       Y9, Y7, Y7
-	VMOVUPS      96(CX), Y8
-	VSUBPS       Y7, Y8, Y8
-	VMOVUPS      Y8, 96(CX)
-	VMOVUPS      128(R8), Y7
-	VMULPS       Y2, Y7, Y8
-	VMOVUPS      Y8, 128(R8)
-	VMULPS       Y9, Y8, Y8
-	VMOVUPS      128(CX), Y11
-	VSUBPS       Y8, Y11, Y11
-	VMOVUPS      Y11, 128(CX)
-	VMOVUPS      160(R8), Y8
-	VMULPS       Y2, Y8, Y2
-	VMOVUPS      Y2, 160(R8)
-	VMULPS       Y9, Y2, Y2
-	VANDPS       Y10, Y2, Y2
-	VMOVUPS      160(CX), Y9
-	VSUBPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 160(CX)
-	MOVQ         R8, R9
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x28
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R11)(R10*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y10
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      224(DI)(R10*4), Y11
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y5
+	VMOVUPS      Y5, (R8)
+	VMULPS       Y10, Y5, Y5
+	VMOVUPS      (CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(R8), Y5
+	VMULPS       Y3, Y5, Y6
+	VMOVUPS      Y6, 32(R8)
+	VMULPS       Y10, Y6, Y6
+	VMOVUPS      32(CX), Y7
+	VSUBPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VMOVUPS      64(R8), Y6
+	VMULPS       Y3, Y6, Y7
+	VMOVUPS      Y7, 64(R8)
+	VMULPS       Y10, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VSUBPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 64(CX)
+	VMOVUPS      96(R8), Y7
+	VMULPS       Y3, Y7, Y8
+	VMOVUPS      Y8, 96(R8)
+	VMULPS       Y10, Y8, Y8
+	VMOVUPS      96(CX), Y9
+	VSUBPS       Y8, Y9, Y9
+	VMOVUPS      Y9, 96(CX)
+	VMOVUPS      128(R8), Y8
+	VMULPS       Y3, Y8, Y9
+	VMOVUPS      Y9, 128(R8)
+	VMULPS       Y10, Y9, Y9
+	VMOVUPS      128(CX), Y12
+	VSUBPS       Y9, Y12, Y12
+	VMOVUPS      Y12, 128(CX)
+	VMOVUPS      160(R8), Y9
+	VMULPS       Y3, Y9, Y3
+	VMOVUPS      Y3, 160(R8)
+	VMULPS       Y10, Y3, Y3
+	VANDPS       Y11, Y3, Y3
+	VMOVUPS      160(CX), Y10
+	VSUBPS       Y3, Y10, Y10
+	VMOVUPS      Y10, 160(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x28
 	JLE          done5_5
 
 row5_5:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y9
-	VMULPS       Y2, Y3, Y10
-	VSUBPS       Y10, Y9, Y9
-	VMOVUPS      Y9, (R9)
-	VMOVUPS      32(R9), Y9
-	VMULPS       Y2, Y4, Y10
-	VSUBPS       Y10, Y9, Y9
-	VMOVUPS      Y9, 32(R9)
-	VMOVUPS      64(R9), Y9
-	VMULPS       Y2, Y5, Y10
-	VSUBPS       Y10, Y9, Y9
-	VMOVUPS      Y9, 64(R9)
-	VMOVUPS      96(R9), Y9
-	VMULPS       Y2, Y6, Y10
-	VSUBPS       Y10, Y9, Y9
-	VMOVUPS      Y9, 96(R9)
-	VMOVUPS      128(R9), Y9
-	VMULPS       Y2, Y7, Y10
-	VSUBPS       Y10, Y9, Y9
-	VMOVUPS      Y9, 128(R9)
-	VMOVUPS      160(R9), Y9
-	VMULPS       Y2, Y8, Y2
-	VSUBPS       Y2, Y9, Y9
-	VMOVUPS      Y9, 160(R9)
-	CMPQ         R10, $0x28
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y10
+	VMULPS       Y3, Y4, Y11
+	VSUBPS       Y11, Y10, Y10
+	VMOVUPS      Y10, (R10)
+	VMOVUPS      32(R10), Y10
+	VMULPS       Y3, Y5, Y11
+	VSUBPS       Y11, Y10, Y10
+	VMOVUPS      Y10, 32(R10)
+	VMOVUPS      64(R10), Y10
+	VMULPS       Y3, Y6, Y11
+	VSUBPS       Y11, Y10, Y10
+	VMOVUPS      Y10, 64(R10)
+	VMOVUPS      96(R10), Y10
+	VMULPS       Y3, Y7, Y11
+	VSUBPS       Y11, Y10, Y10
+	VMOVUPS      Y10, 96(R10)
+	VMOVUPS      128(R10), Y10
+	VMULPS       Y3, Y8, Y11
+	VSUBPS       Y11, Y10, Y10
+	VMOVUPS      Y10, 128(R10)
+	VMOVUPS      160(R10), Y10
+	VMULPS       Y3, Y9, Y3
+	VSUBPS       Y3, Y10, Y10
+	VMOVUPS      Y10, 160(R10)
+	CMPQ         R11, $0x28
 	JGT          row5_5
 
 done5_5:
 row5_4:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y8
-	VMULPS       Y2, Y3, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, (R9)
-	VMOVUPS      32(R9), Y8
-	VMULPS       Y2, Y4, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 32(R9)
-	VMOVUPS      64(R9), Y8
-	VMULPS       Y2, Y5, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 64(R9)
-	VMOVUPS      96(R9), Y8
-	VMULPS       Y2, Y6, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 96(R9)
-	VMOVUPS      128(R9), Y8
-	VMULPS       Y2, Y7, Y2
-	VSUBPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 128(R9)
-	CMPQ         R10, $0x20
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y9
+	VMULPS       Y3, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y9
+	VMULPS       Y3, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y9
+	VMULPS       Y3, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R10)(R9*1)
+	VMOVUPS      96(R10)(R9*1), Y9
+	VMULPS       Y3, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R10)(R9*1)
+	VMOVUPS      128(R10)(R9*1), Y9
+	VMULPS       Y3, Y8, Y3
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y9
+	VMULPS       Y3, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y9
+	VMULPS       Y3, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y9
+	VMULPS       Y3, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R10)(BX*2)
+	VMOVUPS      96(R10)(BX*2), Y9
+	VMULPS       Y3, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R10)(BX*2)
+	VMOVUPS      128(R10)(BX*2), Y9
+	VMULPS       Y3, Y8, Y3
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y9
+	VMULPS       Y3, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y9
+	VMULPS       Y3, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y9
+	VMULPS       Y3, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R10)(BX*1)
+	VMOVUPS      96(R10)(BX*1), Y9
+	VMULPS       Y3, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R10)(BX*1)
+	VMOVUPS      128(R10)(BX*1), Y9
+	VMULPS       Y3, Y8, Y3
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y9
+	VMULPS       Y3, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R10)
+	VMOVUPS      32(R10), Y9
+	VMULPS       Y3, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R10)
+	VMOVUPS      64(R10), Y9
+	VMULPS       Y3, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R10)
+	VMOVUPS      96(R10), Y9
+	VMULPS       Y3, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R10)
+	VMOVUPS      128(R10), Y9
+	VMULPS       Y3, Y8, Y3
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(R10)
+	CMPQ         R11, $0x20
 	JGT          row5_4
 
 row5_3:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y7
-	VMULPS       Y2, Y3, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (R9)
-	VMOVUPS      32(R9), Y7
-	VMULPS       Y2, Y4, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 32(R9)
-	VMOVUPS      64(R9), Y7
-	VMULPS       Y2, Y5, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 64(R9)
-	VMOVUPS      96(R9), Y7
-	VMULPS       Y2, Y6, Y2
-	VSUBPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 96(R9)
-	CMPQ         R10, $0x18
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(R9*1)
+	VMOVUPS      96(R10)(R9*1), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(BX*2)
+	VMOVUPS      96(R10)(BX*2), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(BX*1)
+	VMOVUPS      96(R10)(BX*1), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)
+	VMOVUPS      32(R10), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)
+	VMOVUPS      64(R10), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)
+	VMOVUPS      96(R10), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)
+	CMPQ         R11, $0x18
 	JGT          row5_3
 
 row5_2:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y6
-	VMULPS       Y2, Y3, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, (R9)
-	VMOVUPS      32(R9), Y6
-	VMULPS       Y2, Y4, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, 32(R9)
-	VMOVUPS      64(R9), Y6
-	VMULPS       Y2, Y5, Y2
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      32(R10), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)
+	VMOVUPS      64(R10), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row5_2
 
 row5_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y5
-	VMULPS       Y2, Y3, Y6
-	VSUBPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      32(R9), Y5
-	VMULPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(R9)
-	CMPQ         R10, $0x08
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      32(R10), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)
+	CMPQ         R11, $0x08
 	JGT          row5_1
 
 row5_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	CMPQ         R11, $0x00
 	JGT          row5_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -405,151 +617,297 @@ next5:
 pivot4:
 	CMPQ         SI, $0x20
 	JLT          next4
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y8
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      192(DI)(R9*4), Y9
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y4
-	VMOVUPS      Y4, (R8)
-	VMULPS       Y8, Y4, Y4
-	VMOVUPS      (CX), Y5
-	VSUBPS       Y4, Y5, Y5
-	VMOVUPS      Y5, (CX)
-	VMOVUPS      32(R8), Y4
-	VMULPS       Y2, Y4, Y5
-	VMOVUPS      Y5, 32(R8)
-	VMULPS       Y8, Y5, Y5
-	VMOVUPS      32(CX), Y6
-	VSUBPS       Y5, Y6, Y6
-	VMOVUPS      Y6, 32(CX)
-	VMOVUPS      64(R8), Y5
-	VMULPS       Y2, Y5, Y6
-	VMOVUPS      Y6, 64(R8)
-	VMULPS       Y8, Y6, Y6
-	VMOVUPS      64(CX), Y7
-	VSUBPS       Y6, Y7, Y7
-	VMOVUPS      Y7, 64(CX)
-	VMOVUPS      96(R8), Y6
-	VMULPS       Y2, Y6, Y7
-	VMOVUPS      Y7, 96(R8)
-	VMULPS       Y8, Y7, Y7
-	VMOVUPS      96(CX), Y10
-	VSUBPS       Y7, Y10, Y10
-	VMOVUPS      Y10, 96(CX)
-	VMOVUPS      128(R8), Y7
-	VMULPS       Y2, Y7, Y2
-	VMOVUPS      Y2, 128(R8)
-	VMULPS       Y8, Y2, Y2
-	VANDPS       Y9, Y2, Y2
-	VMOVUPS      128(CX), Y8
-	VSUBPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 128(CX)
-	MOVQ         R8, R9
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x20
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R11)(R10*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y9
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      192(DI)(R10*4), Y10
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y5
+	VMOVUPS      Y5, (R8)
+	VMULPS       Y9, Y5, Y5
+	VMOVUPS      (CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(R8), Y5
+	VMULPS       Y3, Y5, Y6
+	VMOVUPS      Y6, 32(R8)
+	VMULPS       Y9, Y6, Y6
+	VMOVUPS      32(CX), Y7
+	VSUBPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VMOVUPS      64(R8), Y6
+	VMULPS       Y3, Y6, Y7
+	VMOVUPS      Y7, 64(R8)
+	VMULPS       Y9, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VSUBPS       Y7, Y8, Y8
+	VMOVUPS      Y8, 64(CX)
+	VMOVUPS      96(R8), Y7
+	VMULPS       Y3, Y7, Y8
+	VMOVUPS      Y8, 96(R8)
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      96(CX), Y11
+	VSUBPS       Y8, Y11, Y11
+	VMOVUPS      Y11, 96(CX)
+	VMOVUPS      128(R8), Y8
+	VMULPS       Y3, Y8, Y3
+	VMOVUPS      Y3, 128(R8)
+	VMULPS       Y9, Y3, Y3
+	VANDPS       Y10, Y3, Y3
+	VMOVUPS      128(CX), Y9
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x20
 	JLE          done4_4
 
 row4_4:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y8
-	VMULPS       Y2, Y3, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, (R9)
-	VMOVUPS      32(R9), Y8
-	VMULPS       Y2, Y4, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 32(R9)
-	VMOVUPS      64(R9), Y8
-	VMULPS       Y2, Y5, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 64(R9)
-	VMOVUPS      96(R9), Y8
-	VMULPS       Y2, Y6, Y9
-	VSUBPS       Y9, Y8, Y8
-	VMOVUPS      Y8, 96(R9)
-	VMOVUPS      128(R9), Y8
-	VMULPS       Y2, Y7, Y2
-	VSUBPS       Y2, Y8, Y8
-	VMOVUPS      Y8, 128(R9)
-	CMPQ         R10, $0x20
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y9
+	VMULPS       Y3, Y4, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (R10)
+	VMOVUPS      32(R10), Y9
+	VMULPS       Y3, Y5, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 32(R10)
+	VMOVUPS      64(R10), Y9
+	VMULPS       Y3, Y6, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 64(R10)
+	VMOVUPS      96(R10), Y9
+	VMULPS       Y3, Y7, Y10
+	VSUBPS       Y10, Y9, Y9
+	VMOVUPS      Y9, 96(R10)
+	VMOVUPS      128(R10), Y9
+	VMULPS       Y3, Y8, Y3
+	VSUBPS       Y3, Y9, Y9
+	VMOVUPS      Y9, 128(R10)
+	CMPQ         R11, $0x20
 	JGT          row4_4
 
 done4_4:
 row4_3:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y7
-	VMULPS       Y2, Y3, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (R9)
-	VMOVUPS      32(R9), Y7
-	VMULPS       Y2, Y4, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 32(R9)
-	VMOVUPS      64(R9), Y7
-	VMULPS       Y2, Y5, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 64(R9)
-	VMOVUPS      96(R9), Y7
-	VMULPS       Y2, Y6, Y2
-	VSUBPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 96(R9)
-	CMPQ         R10, $0x18
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(R9*1)
+	VMOVUPS      96(R10)(R9*1), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(BX*2)
+	VMOVUPS      96(R10)(BX*2), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)(BX*1)
+	VMOVUPS      96(R10)(BX*1), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)
+	VMOVUPS      32(R10), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)
+	VMOVUPS      64(R10), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)
+	VMOVUPS      96(R10), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)
+	CMPQ         R11, $0x18
 	JGT          row4_3
 
 row4_2:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y6
-	VMULPS       Y2, Y3, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, (R9)
-	VMOVUPS      32(R9), Y6
-	VMULPS       Y2, Y4, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, 32(R9)
-	VMOVUPS      64(R9), Y6
-	VMULPS       Y2, Y5, Y2
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      32(R10), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)
+	VMOVUPS      64(R10), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row4_2
 
 row4_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y5
-	VMULPS       Y2, Y3, Y6
-	VSUBPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      32(R9), Y5
-	VMULPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(R9)
-	CMPQ         R10, $0x08
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      32(R10), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)
+	CMPQ         R11, $0x08
 	JGT          row4_1
 
 row4_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	CMPQ         R11, $0x00
 	JGT          row4_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -559,117 +917,211 @@ next4:
 pivot3:
 	CMPQ         SI, $0x18
 	JLT          next3
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y7
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      160(DI)(R9*4), Y8
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y4
-	VMOVUPS      Y4, (R8)
-	VMULPS       Y7, Y4, Y4
-	VMOVUPS      (CX), Y5
-	VSUBPS       Y4, Y5, Y5
-	VMOVUPS      Y5, (CX)
-	VMOVUPS      32(R8), Y4
-	VMULPS       Y2, Y4, Y5
-	VMOVUPS      Y5, 32(R8)
-	VMULPS       Y7, Y5, Y5
-	VMOVUPS      32(CX), Y6
-	VSUBPS       Y5, Y6, Y6
-	VMOVUPS      Y6, 32(CX)
-	VMOVUPS      64(R8), Y5
-	VMULPS       Y2, Y5, Y6
-	VMOVUPS      Y6, 64(R8)
-	VMULPS       Y7, Y6, Y6
-	VMOVUPS      64(CX), Y9
-	VSUBPS       Y6, Y9, Y9
-	VMOVUPS      Y9, 64(CX)
-	VMOVUPS      96(R8), Y6
-	VMULPS       Y2, Y6, Y2
-	VMOVUPS      Y2, 96(R8)
-	VMULPS       Y7, Y2, Y2
-	VANDPS       Y8, Y2, Y2
-	VMOVUPS      96(CX), Y7
-	VSUBPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 96(CX)
-	MOVQ         R8, R9
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x18
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R11)(R10*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y8
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      160(DI)(R10*4), Y9
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y5
+	VMOVUPS      Y5, (R8)
+	VMULPS       Y8, Y5, Y5
+	VMOVUPS      (CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(R8), Y5
+	VMULPS       Y3, Y5, Y6
+	VMOVUPS      Y6, 32(R8)
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      32(CX), Y7
+	VSUBPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VMOVUPS      64(R8), Y6
+	VMULPS       Y3, Y6, Y7
+	VMOVUPS      Y7, 64(R8)
+	VMULPS       Y8, Y7, Y7
+	VMOVUPS      64(CX), Y10
+	VSUBPS       Y7, Y10, Y10
+	VMOVUPS      Y10, 64(CX)
+	VMOVUPS      96(R8), Y7
+	VMULPS       Y3, Y7, Y3
+	VMOVUPS      Y3, 96(R8)
+	VMULPS       Y8, Y3, Y3
+	VANDPS       Y9, Y3, Y3
+	VMOVUPS      96(CX), Y8
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x18
 	JLE          done3_3
 
 row3_3:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y7
-	VMULPS       Y2, Y3, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (R9)
-	VMOVUPS      32(R9), Y7
-	VMULPS       Y2, Y4, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 32(R9)
-	VMOVUPS      64(R9), Y7
-	VMULPS       Y2, Y5, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVUPS      Y7, 64(R9)
-	VMOVUPS      96(R9), Y7
-	VMULPS       Y2, Y6, Y2
-	VSUBPS       Y2, Y7, Y7
-	VMOVUPS      Y7, 96(R9)
-	CMPQ         R10, $0x18
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y8
+	VMULPS       Y3, Y4, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R10)
+	VMOVUPS      32(R10), Y8
+	VMULPS       Y3, Y5, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 32(R10)
+	VMOVUPS      64(R10), Y8
+	VMULPS       Y3, Y6, Y9
+	VSUBPS       Y9, Y8, Y8
+	VMOVUPS      Y8, 64(R10)
+	VMOVUPS      96(R10), Y8
+	VMULPS       Y3, Y7, Y3
+	VSUBPS       Y3, Y8, Y8
+	VMOVUPS      Y8, 96(R10)
+	CMPQ         R11, $0x18
 	JGT          row3_3
 
 done3_3:
 row3_2:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y6
-	VMULPS       Y2, Y3, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, (R9)
-	VMOVUPS      32(R9), Y6
-	VMULPS       Y2, Y4, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, 32(R9)
-	VMOVUPS      64(R9), Y6
-	VMULPS       Y2, Y5, Y2
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      32(R10), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)
+	VMOVUPS      64(R10), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row3_2
 
 row3_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y5
-	VMULPS       Y2, Y3, Y6
-	VSUBPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      32(R9), Y5
-	VMULPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(R9)
-	CMPQ         R10, $0x08
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      32(R10), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)
+	CMPQ         R11, $0x08
 	JGT          row3_1
 
 row3_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	CMPQ         R11, $0x00
 	JGT          row3_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -679,87 +1131,141 @@ next3:
 pivot2:
 	CMPQ         SI, $0x10
 	JLT          next2
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y6
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      128(DI)(R9*4), Y7
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y4
-	VMOVUPS      Y4, (R8)
-	VMULPS       Y6, Y4, Y4
-	VMOVUPS      (CX), Y5
-	VSUBPS       Y4, Y5, Y5
-	VMOVUPS      Y5, (CX)
-	VMOVUPS      32(R8), Y4
-	VMULPS       Y2, Y4, Y5
-	VMOVUPS      Y5, 32(R8)
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      32(CX), Y8
-	VSUBPS       Y5, Y8, Y8
-	VMOVUPS      Y8, 32(CX)
-	VMOVUPS      64(R8), Y5
-	VMULPS       Y2, Y5, Y2
-	VMOVUPS      Y2, 64(R8)
-	VMULPS       Y6, Y2, Y2
-	VANDPS       Y7, Y2, Y2
-	VMOVUPS      64(CX), Y6
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 64(CX)
-	MOVQ         R8, R9
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x10
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R11)(R10*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y7
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      128(DI)(R10*4), Y8
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y5
+	VMOVUPS      Y5, (R8)
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      (CX), Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(R8), Y5
+	VMULPS       Y3, Y5, Y6
+	VMOVUPS      Y6, 32(R8)
+	VMULPS       Y7, Y6, Y6
+	VMOVUPS      32(CX), Y9
+	VSUBPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 32(CX)
+	VMOVUPS      64(R8), Y6
+	VMULPS       Y3, Y6, Y3
+	VMOVUPS      Y3, 64(R8)
+	VMULPS       Y7, Y3, Y3
+	VANDPS       Y8, Y3, Y3
+	VMOVUPS      64(CX), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x10
 	JLE          done2_2
 
 row2_2:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y6
-	VMULPS       Y2, Y3, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, (R9)
-	VMOVUPS      32(R9), Y6
-	VMULPS       Y2, Y4, Y7
-	VSUBPS       Y7, Y6, Y6
-	VMOVUPS      Y6, 32(R9)
-	VMOVUPS      64(R9), Y6
-	VMULPS       Y2, Y5, Y2
-	VSUBPS       Y2, Y6, Y6
-	VMOVUPS      Y6, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y7
+	VMULPS       Y3, Y4, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	VMOVUPS      32(R10), Y7
+	VMULPS       Y3, Y5, Y8
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      Y7, 32(R10)
+	VMOVUPS      64(R10), Y7
+	VMULPS       Y3, Y6, Y3
+	VSUBPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row2_2
 
 done2_2:
 row2_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y5
-	VMULPS       Y2, Y3, Y6
-	VSUBPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      32(R9), Y5
-	VMULPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(R9)
-	CMPQ         R10, $0x08
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(R9*1)
+	VMOVUPS      32(R10)(R9*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*2)
+	VMOVUPS      32(R10)(BX*2), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)(BX*1)
+	VMOVUPS      32(R10)(BX*1), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      32(R10), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)
+	CMPQ         R11, $0x08
 	JGT          row2_1
 
 row2_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	CMPQ         R11, $0x00
 	JGT          row2_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -769,61 +1275,87 @@ next2:
 pivot1:
 	CMPQ         SI, $0x08
 	JLT          next1
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y5
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      96(DI)(R9*4), Y6
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y4
-	VMOVUPS      Y4, (R8)
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      (CX), Y7
-	VSUBPS       Y4, Y7, Y7
-	VMOVUPS      Y7, (CX)
-	VMOVUPS      32(R8), Y4
-	VMULPS       Y2, Y4, Y2
-	VMOVUPS      Y2, 32(R8)
-	VMULPS       Y5, Y2, Y2
-	VANDPS       Y6, Y2, Y2
-	VMOVUPS      32(CX), Y5
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(CX)
-	MOVQ         R8, R9
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x08
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R11)(R10*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y6
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      96(DI)(R10*4), Y7
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y5
+	VMOVUPS      Y5, (R8)
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      (CX), Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      32(R8), Y5
+	VMULPS       Y3, Y5, Y3
+	VMOVUPS      Y3, 32(R8)
+	VMULPS       Y6, Y3, Y3
+	VANDPS       Y7, Y3, Y3
+	VMOVUPS      32(CX), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x08
 	JLE          done1_1
 
 row1_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y5
-	VMULPS       Y2, Y3, Y6
-	VSUBPS       Y6, Y5, Y5
-	VMOVUPS      Y5, (R9)
-	VMOVUPS      32(R9), Y5
-	VMULPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y5, Y5
-	VMOVUPS      Y5, 32(R9)
-	CMPQ         R10, $0x08
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y6
+	VMULPS       Y3, Y4, Y7
+	VSUBPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (R10)
+	VMOVUPS      32(R10), Y6
+	VMULPS       Y3, Y5, Y3
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 32(R10)
+	CMPQ         R11, $0x08
 	JGT          row1_1
 
 done1_1:
 row1_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Y3
+	VMOVUPS      (R10)(R9*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*2), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Y3
+	VMOVUPS      (R10)(BX*1), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Y3
+	VMOVUPS      (R10), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	CMPQ         R11, $0x00
 	JGT          row1_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -833,37 +1365,47 @@ next1:
 pivot0:
 	CMPQ         SI, $0x00
 	JLT          next0
-	VMOVSS       (R8)(SI*4), X2
 	VUCOMISS     X0, X2
 	JLS          fail
-	VDIVSS       X2, X1, X2
-	VMOVSS       X2, (SP)(SI*4)
-	VBROADCASTSS X2, Y2
-	VBROADCASTSS (CX)(SI*4), Y4
+	VDIVSS       X2, X1, X4
+	VMOVSS       X4, (SP)(SI*4)
+	VBROADCASTSS X4, Y3
+	MOVQ         R8, R10
+	SUBQ         BX, R10
+	MOVQ         SI, R9
+	DECQ         R9
+	CMOVQLT      SI, R9
+	CMOVQLT      R8, R10
+	VMOVSS       (R8)(R9*4), X2
+	VMULSS       X2, X4, X4
+	VMULSS       X2, X4, X4
+	VMOVSS       (R10)(R9*4), X2
+	VSUBSS       X4, X2, X2
+	VBROADCASTSS (CX)(SI*4), Y5
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      64(DI)(R9*4), Y5
-	VMOVUPS      (R8), Y3
-	VMULPS       Y2, Y3, Y2
-	VMOVUPS      Y2, (R8)
-	VMULPS       Y4, Y2, Y2
-	VANDPS       Y5, Y2, Y2
-	VMOVUPS      (CX), Y4
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (CX)
+	VMOVUPS      64(DI)(R9*4), Y6
+	VMOVUPS      (R8), Y4
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      Y3, (R8)
+	VMULPS       Y5, Y3, Y3
+	VANDPS       Y6, Y3, Y3
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x00
 	JLE          done0_0
 
 row0_0:
-	DECQ         R10
+	SUBQ         $0x01, R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Y2
-	VMOVUPS      (R9), Y4
-	VMULPS       Y2, Y3, Y2
-	VSUBPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (R9)
+	VBROADCASTSS (R8)(R10*4), Y3
+	VMOVUPS      (R9), Y5
+	VMULPS       Y3, Y4, Y3
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (R9)
 	CMPQ         R10, $0x00
 	JGT          row0_0
 
@@ -1373,91 +1915,147 @@ TEXT ·choleskySolveF32AVX512(SB), NOSPLIT, $192-33
 	MOVQ    SI, R8
 	IMULQ   BX, R8
 	ADDQ    AX, R8
+	LEAQ    (BX)(BX*2), R9
+	VMOVSS  (R8)(SI*4), X5
 
 pivot2:
 	CMPQ         SI, $0x20
 	JLT          next2
-	VMOVSS       (R8)(SI*4), X5
 	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X5, X4, X5
-	VMOVSS       X5, (SP)(SI*4)
-	VBROADCASTSS X5, Z5
-	VBROADCASTSS (CX)(SI*4), Z9
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      192(DI)(R9*4), Z10
-	VMOVUPS      (R8), Z6
-	VMULPS       Z5, Z6, Z7
-	VMOVUPS      Z7, (R8)
-	VMULPS       Z9, Z7, Z7
-	VMOVUPS      (CX), Z8
-	VSUBPS       Z7, Z8, Z8
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      64(R8), Z7
-	VMULPS       Z5, Z7, Z8
-	VMOVUPS      Z8, 64(R8)
-	VMULPS       Z9, Z8, Z8
-	VMOVUPS      64(CX), Z11
-	VSUBPS       Z8, Z11, Z11
-	VMOVUPS      Z11, 64(CX)
-	VMOVUPS      128(R8), Z8
-	VMULPS       Z5, Z8, Z5
-	VMOVUPS      Z5, 128(R8)
-	VMULPS       Z9, Z5, Z5
-	VANDPS       Z10, Z5, Z5
-	VMOVUPS      128(CX), Z9
-	VSUBPS       Z5, Z9, Z9
-	VMOVUPS      Z9, 128(CX)
-	MOVQ         R8, R9
+	VDIVSS       X5, X4, X7
+	VMOVSS       X7, (SP)(SI*4)
+	VBROADCASTSS X7, Z6
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x20
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X5
+	VMULSS       X5, X7, X7
+	VMULSS       X5, X7, X7
+	VMOVSS       (R11)(R10*4), X5
+	VSUBSS       X7, X5, X5
+	VBROADCASTSS (CX)(SI*4), Z10
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      192(DI)(R10*4), Z11
+	VMOVUPS      (R8), Z7
+	VMULPS       Z6, Z7, Z8
+	VMOVUPS      Z8, (R8)
+	VMULPS       Z10, Z8, Z8
+	VMOVUPS      (CX), Z9
+	VSUBPS       Z8, Z9, Z9
+	VMOVUPS      Z9, (CX)
+	VMOVUPS      64(R8), Z8
+	VMULPS       Z6, Z8, Z9
+	VMOVUPS      Z9, 64(R8)
+	VMULPS       Z10, Z9, Z9
+	VMOVUPS      64(CX), Z12
+	VSUBPS       Z9, Z12, Z12
+	VMOVUPS      Z12, 64(CX)
+	VMOVUPS      128(R8), Z9
+	VMULPS       Z6, Z9, Z6
+	VMOVUPS      Z6, 128(R8)
+	VMULPS       Z10, Z6, Z6
+	VANDPS       Z11, Z6, Z6
+	VMOVUPS      128(CX), Z10
+	VSUBPS       Z6, Z10, Z10
+	VMOVUPS      Z10, 128(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x20
 	JLE          done2_2
 
 row2_2:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z9
-	VMULPS       Z5, Z6, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R9)
-	VMOVUPS      64(R9), Z9
-	VMULPS       Z5, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, 64(R9)
-	VMOVUPS      128(R9), Z9
-	VMULPS       Z5, Z8, Z5
-	VSUBPS       Z5, Z9, Z9
-	VMOVUPS      Z9, 128(R9)
-	CMPQ         R10, $0x20
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Z6
+	VMOVUPS      (R10), Z10
+	VMULPS       Z6, Z7, Z11
+	VSUBPS       Z11, Z10, Z10
+	VMOVUPS      Z10, (R10)
+	VMOVUPS      64(R10), Z10
+	VMULPS       Z6, Z8, Z11
+	VSUBPS       Z11, Z10, Z10
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      128(R10), Z10
+	VMULPS       Z6, Z9, Z6
+	VSUBPS       Z6, Z10, Z10
+	VMOVUPS      Z10, 128(R10)
+	CMPQ         R11, $0x20
 	JGT          row2_2
 
 done2_2:
 row2_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z8
-	VMULPS       Z5, Z6, Z9
-	VSUBPS       Z9, Z8, Z8
-	VMOVUPS      Z8, (R9)
-	VMOVUPS      64(R9), Z8
-	VMULPS       Z5, Z7, Z5
-	VSUBPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Z6
+	VMOVUPS      (R10)(R9*1), Z9
+	VMULPS       Z6, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R10)(R9*1)
+	VMOVUPS      64(R10)(R9*1), Z9
+	VMULPS       Z6, Z8, Z6
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*2), Z9
+	VMULPS       Z6, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R10)(BX*2)
+	VMOVUPS      64(R10)(BX*2), Z9
+	VMULPS       Z6, Z8, Z6
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*1), Z9
+	VMULPS       Z6, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R10)(BX*1)
+	VMOVUPS      64(R10)(BX*1), Z9
+	VMULPS       Z6, Z8, Z6
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Z6
+	VMOVUPS      (R10), Z9
+	VMULPS       Z6, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      64(R10), Z9
+	VMULPS       Z6, Z8, Z6
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row2_1
 
 row2_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z7
-	VMULPS       Z5, Z6, Z5
-	VSUBPS       Z5, Z7, Z7
-	VMOVUPS      Z7, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Z6
+	VMOVUPS      (R10)(R9*1), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*2), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*1), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Z6
+	VMOVUPS      (R10), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)
+	CMPQ         R11, $0x00
 	JGT          row2_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -1467,61 +2065,87 @@ next2:
 pivot1:
 	CMPQ         SI, $0x10
 	JLT          next1
-	VMOVSS       (R8)(SI*4), X5
 	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X5, X4, X5
-	VMOVSS       X5, (SP)(SI*4)
-	VBROADCASTSS X5, Z5
-	VBROADCASTSS (CX)(SI*4), Z8
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      128(DI)(R9*4), Z9
-	VMOVUPS      (R8), Z6
-	VMULPS       Z5, Z6, Z7
-	VMOVUPS      Z7, (R8)
-	VMULPS       Z8, Z7, Z7
-	VMOVUPS      (CX), Z10
-	VSUBPS       Z7, Z10, Z10
-	VMOVUPS      Z10, (CX)
-	VMOVUPS      64(R8), Z7
-	VMULPS       Z5, Z7, Z5
-	VMOVUPS      Z5, 64(R8)
-	VMULPS       Z8, Z5, Z5
-	VANDPS       Z9, Z5, Z5
-	VMOVUPS      64(CX), Z8
-	VSUBPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 64(CX)
-	MOVQ         R8, R9
+	VDIVSS       X5, X4, X7
+	VMOVSS       X7, (SP)(SI*4)
+	VBROADCASTSS X7, Z6
+	MOVQ         R8, R11
+	SUBQ         BX, R11
 	MOVQ         SI, R10
-	CMPQ         R10, $0x10
+	DECQ         R10
+	CMOVQLT      SI, R10
+	CMOVQLT      R8, R11
+	VMOVSS       (R8)(R10*4), X5
+	VMULSS       X5, X7, X7
+	VMULSS       X5, X7, X7
+	VMOVSS       (R11)(R10*4), X5
+	VSUBSS       X7, X5, X5
+	VBROADCASTSS (CX)(SI*4), Z9
+	MOVQ         SI, R10
+	NEGQ         R10
+	VMOVUPS      128(DI)(R10*4), Z10
+	VMOVUPS      (R8), Z7
+	VMULPS       Z6, Z7, Z8
+	VMOVUPS      Z8, (R8)
+	VMULPS       Z9, Z8, Z8
+	VMOVUPS      (CX), Z11
+	VSUBPS       Z8, Z11, Z11
+	VMOVUPS      Z11, (CX)
+	VMOVUPS      64(R8), Z8
+	VMULPS       Z6, Z8, Z6
+	VMOVUPS      Z6, 64(R8)
+	VMULPS       Z9, Z6, Z6
+	VANDPS       Z10, Z6, Z6
+	VMOVUPS      64(CX), Z9
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(CX)
+	MOVQ         R8, R10
+	MOVQ         SI, R11
+	CMPQ         R11, $0x10
 	JLE          done1_1
 
 row1_1:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z8
-	VMULPS       Z5, Z6, Z9
-	VSUBPS       Z9, Z8, Z8
-	VMOVUPS      Z8, (R9)
-	VMOVUPS      64(R9), Z8
-	VMULPS       Z5, Z7, Z5
-	VSUBPS       Z5, Z8, Z8
-	VMOVUPS      Z8, 64(R9)
-	CMPQ         R10, $0x10
+	SUBQ         $0x01, R11
+	SUBQ         BX, R10
+	VBROADCASTSS (R8)(R11*4), Z6
+	VMOVUPS      (R10), Z9
+	VMULPS       Z6, Z7, Z10
+	VSUBPS       Z10, Z9, Z9
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      64(R10), Z9
+	VMULPS       Z6, Z8, Z6
+	VSUBPS       Z6, Z9, Z9
+	VMOVUPS      Z9, 64(R10)
+	CMPQ         R11, $0x10
 	JGT          row1_1
 
 done1_1:
 row1_0:
-	DECQ         R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z7
-	VMULPS       Z5, Z6, Z5
-	VSUBPS       Z5, Z7, Z7
-	VMOVUPS      Z7, (R9)
-	CMPQ         R10, $0x00
+	SUBQ         $0x04, R11
+	SUBQ         BX, R10
+	SUBQ         R9, R10
+	VBROADCASTSS 12(R8)(R11*4), Z6
+	VMOVUPS      (R10)(R9*1), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(R9*1)
+	VBROADCASTSS 8(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*2), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(BX*2)
+	VBROADCASTSS 4(R8)(R11*4), Z6
+	VMOVUPS      (R10)(BX*1), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)(BX*1)
+	VBROADCASTSS (R8)(R11*4), Z6
+	VMOVUPS      (R10), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R10)
+	CMPQ         R11, $0x00
 	JGT          row1_0
 	SUBQ         BX, R8
 	DECQ         SI
@@ -1531,37 +2155,47 @@ next1:
 pivot0:
 	CMPQ         SI, $0x00
 	JLT          next0
-	VMOVSS       (R8)(SI*4), X5
 	VUCOMISS     X0, X5
 	JLS          fail
-	VDIVSS       X5, X4, X5
-	VMOVSS       X5, (SP)(SI*4)
-	VBROADCASTSS X5, Z5
-	VBROADCASTSS (CX)(SI*4), Z7
+	VDIVSS       X5, X4, X7
+	VMOVSS       X7, (SP)(SI*4)
+	VBROADCASTSS X7, Z6
+	MOVQ         R8, R10
+	SUBQ         BX, R10
+	MOVQ         SI, R9
+	DECQ         R9
+	CMOVQLT      SI, R9
+	CMOVQLT      R8, R10
+	VMOVSS       (R8)(R9*4), X5
+	VMULSS       X5, X7, X7
+	VMULSS       X5, X7, X7
+	VMOVSS       (R10)(R9*4), X5
+	VSUBSS       X7, X5, X5
+	VBROADCASTSS (CX)(SI*4), Z8
 	MOVQ         SI, R9
 	NEGQ         R9
-	VMOVUPS      64(DI)(R9*4), Z8
-	VMOVUPS      (R8), Z6
-	VMULPS       Z5, Z6, Z5
-	VMOVUPS      Z5, (R8)
-	VMULPS       Z7, Z5, Z5
-	VANDPS       Z8, Z5, Z5
-	VMOVUPS      (CX), Z7
-	VSUBPS       Z5, Z7, Z7
-	VMOVUPS      Z7, (CX)
+	VMOVUPS      64(DI)(R9*4), Z9
+	VMOVUPS      (R8), Z7
+	VMULPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (R8)
+	VMULPS       Z8, Z6, Z6
+	VANDPS       Z9, Z6, Z6
+	VMOVUPS      (CX), Z8
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (CX)
 	MOVQ         R8, R9
 	MOVQ         SI, R10
 	CMPQ         R10, $0x00
 	JLE          done0_0
 
 row0_0:
-	DECQ         R10
+	SUBQ         $0x01, R10
 	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z5
-	VMOVUPS      (R9), Z7
-	VMULPS       Z5, Z6, Z5
-	VSUBPS       Z5, Z7, Z7
-	VMOVUPS      Z7, (R9)
+	VBROADCASTSS (R8)(R10*4), Z6
+	VMOVUPS      (R9), Z8
+	VMULPS       Z6, Z7, Z6
+	VSUBPS       Z6, Z8, Z8
+	VMOVUPS      Z8, (R9)
 	CMPQ         R10, $0x00
 	JGT          row0_0
 

@@ -51,17 +51,36 @@ func cholesky(s isa) {
 	MOVQ(k, row)
 	IMULQ(stride, row)
 	ADDQ(a, row)
+	s3 := GP64()
+	LEAQ(operand.Mem{Base: stride, Index: stride, Scale: 2}, s3)
+	// The pivots depend on each other, so each one is computed ahead of the rest
+	// of its row, by the same operations.
+	pivot := XMM()
+	VMOVSS(operand.Mem{Base: row, Index: k, Scale: 4}, pivot)
 	for c := maxVecs - 1; c >= 0; c-- { // k/lanes
 		Label(label("pivot%d", c))
 		CMPQ(k, operand.U8(c*s.lanes))
 		JLT(ref(label("next%d", c)))
-		pivot, pb := XMM(), s.vec()
-		VMOVSS(operand.Mem{Base: row, Index: k, Scale: 4}, pivot)
+		pb, r := s.vec(), XMM()
 		VUCOMISS(tiny, pivot)
 		JLS(ref("fail")) // also if the pivot is NaN
-		VDIVSS(pivot, one, pivot)
-		VMOVSS(pivot, inv.Idx(k, 4))
-		VBROADCASTSS(pivot, pb)
+		VDIVSS(pivot, one, r)
+		VMOVSS(r, inv.Idx(k, 4))
+		VBROADCASTSS(r, pb)
+		{ // unknown 0 has no next one; it stands in
+			next, nextRow, uk := GP64(), GP64(), XMM()
+			MOVQ(row, nextRow)
+			SUBQ(stride, nextRow)
+			MOVQ(k, next)
+			DECQ(next)
+			CMOVQLT(k, next)
+			CMOVQLT(row, nextRow)
+			VMOVSS(operand.Mem{Base: row, Index: next, Scale: 4}, uk)
+			VMULSS(uk, r, r)
+			VMULSS(uk, r, r)
+			VMOVSS(operand.Mem{Base: nextRow, Index: next, Scale: 4}, pivot)
+			VSUBSS(r, pivot, pivot)
+		}
 		u := s.vecs(c + 1)
 		y, m := s.vec(), s.vec()
 		VBROADCASTSS(operand.Mem{Base: b, Index: k, Scale: 4}, y)
@@ -90,22 +109,31 @@ func cholesky(s isa) {
 		MOVQ(k, i)
 		for r := c; r >= 0; r-- { // i/lanes
 			loop, done := label("row%d_%d", c, r), label("done%d_%d", c, r)
+			// The class of k has any number of rows below k, the others all.
+			rows := 4
 			if r == c {
+				rows = 1
 				CMPQ(i, operand.U8(r*s.lanes))
 				JLE(ref(done))
 			}
 			Label(loop)
-			DECQ(i)
+			SUBQ(operand.U8(rows), i)
+			at := []operand.Mem{{Base: ri}, {Base: ri, Index: stride, Scale: 1}, {Base: ri, Index: stride, Scale: 2}, {Base: ri, Index: s3, Scale: 1}}
 			SUBQ(stride, ri)
-			f := s.vec()
-			VBROADCASTSS(operand.Mem{Base: row, Index: i, Scale: 4}, f)
-			for v := range r + 1 {
-				w, p := s.vec(), s.vec()
-				m := operand.Mem{Base: ri, Disp: v * s.bytes()}
-				VMOVUPS(m, w)
-				VMULPS(f, u[v], p)
-				VSUBPS(p, w, w)
-				VMOVUPS(w, m)
+			if rows == 4 {
+				SUBQ(s3, ri)
+			}
+			for q := rows - 1; q >= 0; q-- {
+				f := s.vec()
+				VBROADCASTSS(operand.Mem{Base: row, Index: i, Scale: 4, Disp: 4 * q}, f)
+				for v := range r + 1 {
+					w, p := s.vec(), s.vec()
+					m := at[q].Offset(v * s.bytes())
+					VMOVUPS(m, w)
+					VMULPS(f, u[v], p)
+					VSUBPS(p, w, w)
+					VMOVUPS(w, m)
+				}
 			}
 			CMPQ(i, operand.U8(r*s.lanes))
 			JGT(ref(loop))
