@@ -49,31 +49,40 @@ func CholeskySolveF32(a, b []float32, n, stride int) (ok bool) {
 }
 
 func choleskySolveF32Generic(a, b []float32, n, stride int) bool {
-	var u, inv [CholeskyMax]float32
-	for k := n - 1; k >= 0; k-- {
+	// Two pivots a round, so that the rest of the matrix is read and written half
+	// as often.
+	var u, v, inv [CholeskyMax]float32
+	k := n - 1
+	for ; k > 0; k -= 2 {
 		f := a[k*stride:][:k+1]
 		if !(f[k] > cholTiny) {
 			return false
 		}
-		r := 1 / f[k]
-		inv[k] = r
-		for j, v := range f {
-			u[j] = v
-			f[j] = v * r
+		inv[k] = choleskyPivot(f, u[:], b)
+		g := a[(k-1)*stride:][:k]
+		for j, w := range g {
+			g[j] = w - float32(f[k-1]*u[j])
 		}
-		f = f[:k]
-		for i, fi := range f {
+		if !(g[k-1] > cholTiny) {
+			return false
+		}
+		inv[k-1] = choleskyPivot(g, v[:], b)
+		f, g = f[:k-1], g[:k-1]
+		for i := range g {
+			fi, gi := f[i], g[i]
 			row := a[i*stride:][:i+1]
-			u := u[:len(row)]
-			for j, v := range row {
-				row[j] = v - float32(fi*u[j])
+			u, v := u[:len(row)], v[:len(row)]
+			for j, w := range row {
+				w -= float32(fi * u[j])
+				row[j] = w - float32(gi*v[j])
 			}
 		}
-		yk := b[k]
-		y := b[:len(f)]
-		for i, fi := range f {
-			y[i] -= float32(fi * yk)
+	}
+	if k == 0 {
+		if !(a[0] > cholTiny) {
+			return false
 		}
+		inv[0] = 1 / a[0]
 	}
 	x := b[:n]
 	for k := range x {
@@ -84,4 +93,21 @@ func choleskySolveF32Generic(a, b []float32, n, stride int) bool {
 		x[k] = z
 	}
 	return true
+}
+
+// choleskyPivot divides a row, whose last element is the pivot, by the pivot,
+// takes it off the right-hand side, and returns the pivot's reciprocal and, in
+// u, the row as it was.
+func choleskyPivot(row, u, b []float32) float32 {
+	k := len(row) - 1
+	r := 1 / row[k]
+	y := b[k]
+	copy(u, row)
+	b = b[:len(row)]
+	for j, w := range row[:k] {
+		f := w * r
+		row[j] = f
+		b[j] -= float32(f * y)
+	}
+	return r
 }
