@@ -76,9 +76,9 @@ func decodeFast(data []byte, planes []plane) error {
 	}
 	switch data[0] {
 	case fastPalette:
-		return decodePalette(data[1:], planes, decodeBody)
+		return decodePalette(data[1:], planes)
 	case fastCompact:
-		return decodeCompact(data[1:], planes, decodeBody)
+		return decodeCompact(data[1:], planes)
 	}
 	return decodeBody(data, planes)
 }

@@ -34,14 +34,21 @@ const (
 
 // A blender is the state of one channel of a blended prediction. It shares the
 // row buffers of its fastChannel.
+//
+// Predictors go in pairs: one 64-bit product serves two, the coefficients of the
+// second being packed 32 bits above those of the first. Their errors go in fours,
+// 16 bits each.
 type blender struct {
-	c     *fastChannel
-	coefs []blendCoefs
-	left  [maxBlend]int64 // coefficient of W of each predictor
+	c      *fastChannel
+	coefs  []blendCoefs
+	packed [maxBlend / 2][blendTaps]int64
+	left   [maxBlend / 2]int64 // packed coefficients of W
+	pairs  int
+	fours  int
 
-	part  []int64  // [x*k+i]: what predictor i takes from above
-	near  []uint32 // [x*k+i]: errors of predictor i above
-	errs  [3][]uint32
+	part  []int64  // [x*pairs+i]: what the predictors of pair i take from above
+	near  []uint64 // [x*fours+i]: errors above of the predictors of four i
+	errs  [3][]uint64
 	bias  [blendCells]blendCell
 	act   [actFeatures]int32 // weights of the activity
 	absNN []int32            // magnitudes of the residuals two rows above, padded
@@ -80,34 +87,42 @@ var blendReciprocal = func() (t [blendWindow]int64) {
 	return
 }()
 
-func newBlender(c *fastChannel, k int) *blender {
-	b := &blender{c: c, coefs: make([]blendCoefs, k)}
-	b.part = make([]int64, c.w*k)
-	b.near = make([]uint32, c.w*k)
-	b.absNN = make([]int32, c.w+2*rowPad)
-	for i := range b.errs {
-		b.errs[i] = make([]uint32, (c.w+2*rowPad)*k)
-	}
-	return b
-}
-
-// start derives what follows from the coefficients.
-func (b *blender) start() {
-	for i := range b.coefs {
+// newBlender returns the state for an even number of predictors.
+func newBlender(c *fastChannel, coefs []blendCoefs) *blender {
+	b := &blender{c: c, coefs: coefs, pairs: len(coefs) / 2, fours: (len(coefs) + 3) / 4}
+	for i := range coefs {
 		w := int64(1 << coefBits)
-		for t, v := range b.coefs[i] {
+		for t, v := range coefs[i] {
 			if t < blendRefs || t >= blendAbove {
 				w -= int64(v)
 			}
 		}
-		b.left[i] = w
+		b.left[i/2] += w << (32 * (i & 1))
 	}
+	b.packed = packCoefs(coefs)
+	b.part = make([]int64, c.w*b.pairs)
+	b.near = make([]uint64, c.w*b.fours)
+	b.absNN = make([]int32, c.w+2*rowPad)
+	for i := range b.errs {
+		b.errs[i] = make([]uint64, (c.w+2*rowPad)*b.fours)
+	}
+	return b
+}
+
+// packCoefs packs the coefficients of predictors in pairs.
+func packCoefs(coefs []blendCoefs) (packed [maxBlend / 2][blendTaps]int64) {
+	for i := range coefs {
+		for t, v := range coefs[i] {
+			packed[i/2][t] += int64(v) << (32 * (i & 1))
+		}
+	}
+	return packed
 }
 
 // endRow moves on to the next row. It goes before fastChannel.endRow.
 func (b *blender) endRow() {
 	copy(b.absNN, b.c.absN)
-	k := len(b.coefs)
+	k := b.fours
 	cur := b.errs[0]
 	last := (rowPad + b.c.w - 1) * k
 	for i := last + k; i < len(cur); i++ {
@@ -129,21 +144,20 @@ func (b *blender) prepare(x0, x1 int, r1, r2 []int32) {
 	n2 := c.n2[at-1:][:n+2]
 	r1 = r1[at:][:n+1]
 	r2 = r2[at:][:n+1]
-	k := len(b.coefs)
+	k := b.fours
 	eN := b.errs[1][(at-1)*k:]
 	eNN := b.errs[2][at*k:]
 	for x := range n {
 		nww, nw, no, ne, nee := int64(n1[x]), int64(n1[x+1]), int64(n1[x+2]), int64(n1[x+3]), int64(n1[x+4])
 		nnw, nn, nne := int64(n2[x]), int64(n2[x+1]), int64(n2[x+2])
 		a, a1, d, d1 := int64(r1[x]), int64(r1[x+1]), int64(r2[x]), int64(r2[x+1])
-		part := b.part[(x0+x)*k:][:k]
-		near := b.near[(x0+x)*k:][:k]
+		part := b.part[(x0+x)*b.pairs:][:b.pairs]
 		for i := range part {
-			w := &b.coefs[i]
-			part[i] = int64(w[0])*no + int64(w[1])*nw + int64(w[2])*ne + int64(w[3])*nn +
-				int64(w[4])*nne + int64(w[5])*nnw + int64(w[6])*nee + int64(w[7])*nww +
-				int64(w[8])*a + int64(w[9])*a1 + int64(w[10])*d + int64(w[11])*d1
+			w := &b.packed[i&(maxBlend/2-1)]
+			part[i] = w[0]*no + w[1]*nw + w[2]*ne + w[3]*nn + w[4]*nne + w[5]*nnw +
+				w[6]*nee + w[7]*nww + w[8]*a + w[9]*a1 + w[10]*d + w[11]*d1
 		}
+		near := b.near[(x0+x)*k:][:k]
 		f := eN[x*k:][:3*k]
 		g := eNN[x*k:][:k]
 		for i := range near {
@@ -153,32 +167,42 @@ func (b *blender) prepare(x0, x1 int, r1, r2 []int32) {
 }
 
 // blend returns the prediction of the sample at x in 1/2^blendFraction and, in
-// ps, those of the predictors less W, for learn.
-func (b *blender) blend(x int, sW, sWW, med int64, eW, eWW []uint32, ps *[maxBlend]int64) int64 {
-	k := len(b.coefs)
-	part := b.part[x*k:][:k]
-	near := b.near[x*k:][:k]
-	eW, eWW = eW[:k], eWW[:k]
-	sum, weights := int64(0), int64(0)
+// ps, those of the predictors, for learn.
+func (b *blender) blend(x int, sW, sWW, med int64, eW, eWW []uint64, ps *[maxBlend]int64) int64 {
+	part := b.part[x*b.pairs:][:b.pairs]
+	near := b.near[x*b.fours:][:b.fours]
+	eW, eWW = eW[:len(near)], eWW[:len(near)]
+	var sum, weights int64
+	var s uint64
 	for i := range part {
-		w := &b.coefs[i]
-		p := (part[i] + b.left[i&(maxBlend-1)]*sW + int64(w[blendWW])*sWW + int64(w[blendMed])*med) >> (coefBits - blendFraction)
-		ps[i&(maxBlend-1)] = p
-		s := near[i] + 4*eW[i] + eWW[i]
-		q := int64(blendWeight[s>>2&uint32(len(blendWeight)-1)])
-		sum += q * (p - sW<<blendFraction)
-		weights += q
+		i &= maxBlend/2 - 1
+		if i&1 == 0 {
+			s = near[i/2] + 4*eW[i/2] + eWW[i/2]
+		}
+		w := &b.packed[i]
+		p := part[i] + b.left[i]*sW + w[blendWW]*sWW + w[blendMed]*med
+		p0 := int64(int32(p))
+		p1 := (p - p0) >> (32 + coefBits - blendFraction)
+		p0 >>= coefBits - blendFraction
+		ps[2*i], ps[2*i+1] = p0, p1
+		q0 := int64(blendWeight[s>>2&uint64(len(blendWeight)-1)])
+		q1 := int64(blendWeight[s>>18&uint64(len(blendWeight)-1)])
+		s >>= 32
+		sum += q0*p0 + q1*p1
+		weights += q0 + q1
 	}
-	return sW<<blendFraction + sum/weights
+	return sum / weights
 }
 
-// learn stores the errors of the predictors.
-func (b *blender) learn(s int64, ps *[maxBlend]int64, e []uint32) {
-	shift := blendFraction - blendErrBits + b.c.shift&31
-	for i := range e {
-		d := abs64(ps[i&(maxBlend-1)]-s<<blendFraction) >> shift
-		e[i] = min(uint32(min(d, blendErrMax-1)), blendErrMax-1)
+// learn returns the errors of four predictors.
+func (b *blender) learn(s int64, ps []int64) uint64 {
+	shift := (blendFraction - blendErrBits + b.c.shift) & 31
+	s <<= blendFraction
+	var e uint64
+	for i, p := range ps {
+		e |= min(uint64(abs64(p-s))>>shift, blendErrMax-1) << (16 * i & 63)
 	}
+	return e
 }
 
 // cell returns the bias context of a prediction p from what surrounds it.
@@ -251,7 +275,7 @@ func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
 	c := b.c
 	n := x1 - x0
 	at := rowPad + x0
-	k := len(b.coefs)
+	k := b.fours
 	cur := c.cur[at:][:n]
 	above := c.n1[at:][:n+1]
 	twice := c.n2[at:][:n]
@@ -275,7 +299,9 @@ func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
 
 		s := int64(cur[x])
 		cell.learn(s<<blendFraction - p)
-		b.learn(s, &ps, errs[(x+2)*k:][:k])
+		for i := range k {
+			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
+		}
 		e := int32(s - pred)
 		a := abs32(e)
 		res[x] = e
@@ -315,7 +341,7 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 	c := b.c
 	n := x1 - x0
 	at := rowPad + x0
-	k := len(b.coefs)
+	k := b.fours
 	cur := c.cur[at:][:n]
 	above := c.n1[at:][:n+1]
 	twice := c.n2[at:][:n]
@@ -347,7 +373,9 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 		e := (g ^ flip) - flip
 		s := pred + int64(e)
 		cell.learn(s<<blendFraction - p)
-		b.learn(s, &ps, errs[(x+2)*k:][:k])
+		for i := range k {
+			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
+		}
 		a := abs32(e)
 		cur[x] = int32(s)
 		res[x] = e

@@ -6,9 +6,7 @@ import "github.com/burin-codec/burin/arith"
 func (t *fastTile) blenders(coefs [][]blendCoefs) []*blender {
 	bs := make([]*blender, len(t.chans))
 	for i, c := range t.chans {
-		bs[i] = newBlender(c, len(coefs[i]))
-		copy(bs[i].coefs, coefs[i])
-		bs[i].start()
+		bs[i] = newBlender(c, coefs[i])
 	}
 	return bs
 }
@@ -17,11 +15,11 @@ func (t *fastTile) blenders(coefs [][]blendCoefs) []*blender {
 func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 	t := newFastTile(planes)
 	t.chooseTransform()
-	most := 3
+	most, samples, rounds := 2, maxFitSamples/4, 4
 	if effort > 2 {
-		most = 6
+		most, samples, rounds = maxBlend, maxFitSamples, 10
 	}
-	coefs := t.fitBlends(t.sample(maxFitSamples/2), most)
+	coefs := t.fitBlends(t.sample(samples), most, rounds)
 
 	// The first pass predicts.
 	t.setTransform(t.transform)
@@ -49,7 +47,7 @@ func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 				bs[i].analyse(x0, x1, r1, out[x0:x1])
 			})
 			copy(residuals[i][y*c.w:][:c.w], c.res[rowPad:])
-			if y&7 == 4 {
+			if y&15 == 4 {
 				bs[i].fitActivity(sums[i], r1, r2)
 			}
 			bs[i].endRow()
@@ -125,7 +123,7 @@ func (t *fastTile) blendParameters(h *headerCoder, coefs [][]blendCoefs, acts []
 	}
 	var coef, med, act numberModel
 	for i, c := range t.chans {
-		k := int(h.bits(uint32(len(coefs[i])-1), 3)) + 1
+		k := 2*int(h.bits(uint32(len(coefs[i])/2-1), 2)) + 2
 		if h.enc == nil {
 			coefs[i] = make([]blendCoefs, k)
 		}

@@ -10,10 +10,7 @@ type blendSample struct {
 
 // blendRun is the number of neighbouring samples that change predictors as one,
 // so that predictors come to stand for textures and not for noise.
-const blendRun = 6
-
-// blendRounds is how often the predictors are fitted before the last time.
-const blendRounds = 4
+const blendRun = 8
 
 // gather returns the samples of the row in c.cur.
 func (c *fastChannel) gather(dst []blendSample, r1, r2 []int32) []blendSample {
@@ -32,72 +29,87 @@ func (c *fastChannel) gather(dst []blendSample, r1, r2 []int32) []blendSample {
 	return dst
 }
 
-// residual returns the sample less its prediction by p, in 1/2^coefBits.
-func (s *blendSample) residual(p *blendCoefs) int64 {
-	r := int64(s.target) << coefBits
-	for i, v := range s.taps {
-		r -= int64(v) * int64(p[i])
+// add moves the sample into (weight 1) or out of (weight -1) the sums.
+func (s *blendSample) add(f *normalSums, weight int64) {
+	var v [blendTaps]int64
+	for j, t := range s.taps {
+		v[j] = int64(t)
 	}
-	return r
+	f.add(v[:], int64(s.target), weight*int64(s.weight))
 }
 
-// fitBlend finds k sets of coefficients by clustering the samples: each run of
-// samples moves to the predictor that serves it best, then all are fitted anew.
-func fitBlend(samples []blendSample, k int) []blendCoefs {
+// residuals returns the sample less its prediction by a pair of predictors, in
+// 1/2^coefBits.
+func (s *blendSample) residuals(w *[blendTaps]int64) (r0, r1 int64) {
+	t := &s.taps
+	p := w[0]*int64(t[0]) + w[1]*int64(t[1]) + w[2]*int64(t[2]) + w[3]*int64(t[3]) + w[4]*int64(t[4]) +
+		w[5]*int64(t[5]) + w[6]*int64(t[6]) + w[7]*int64(t[7]) + w[8]*int64(t[8]) + w[9]*int64(t[9]) +
+		w[10]*int64(t[10]) + w[11]*int64(t[11]) + w[12]*int64(t[12]) + w[13]*int64(t[13])
+	p0 := int64(int32(p))
+	target := int64(s.target) << coefBits
+	return target - p0, target - (p-p0)>>32
+}
+
+// fitBlend finds an even number k of sets of coefficients by clustering the
+// samples: each run of samples moves to the predictor that serves it best, then
+// all are fitted anew.
+func fitBlend(samples []blendSample, k, rounds int) []blendCoefs {
+	sums := make([]*normalSums, k)
+	for i := range sums {
+		sums[i] = newNormalSums(blendTaps)
+	}
 	// The first sets are by the direction of the gradient.
 	for i := range samples {
 		s := &samples[i]
 		h, v := abs32(s.taps[0]-s.taps[1]), abs32(s.taps[1])
 		s.set = uint8(int(h) * k / int(h+v+1))
+		s.add(sums[s.set], 1)
 	}
 	coefs := make([]blendCoefs, k)
-	for round := 0; ; round++ {
-		sums := make([]*normalSums, k)
-		for i := range sums {
-			sums[i] = newNormalSums(blendTaps)
-		}
-		var v [blendTaps]int64
-		for i := range samples {
-			s := &samples[i]
-			for j, t := range s.taps {
-				v[j] = int64(t)
-			}
-			sums[s.set].add(v[:], int64(s.target), int64(s.weight))
-		}
+	for ; ; rounds-- {
 		for i, f := range sums {
 			for j, c := range f.solve() {
 				coefs[i][j] = fixedPoint(c, coefBits, -coefMax, coefMax)
 			}
 		}
-		if k == 1 || round == blendRounds {
+		if rounds == 0 {
 			return coefs
 		}
+		packed := packCoefs(coefs)
 		for i := 0; i < len(samples); i += blendRun {
 			run := samples[i:min(i+blendRun, len(samples))]
-			best, least := 0, int64(-1)
-			for p := range coefs {
-				sum := int64(0)
-				for j := range run {
-					sum += abs64(run[j].residual(&coefs[p]))
+			var cost [maxBlend]int64
+			for j := range run {
+				for p := range k / 2 {
+					r0, r1 := run[j].residuals(&packed[p])
+					cost[2*p] += abs64(r0)
+					cost[2*p+1] += abs64(r1)
 				}
-				if least < 0 || sum < least {
-					best, least = p, sum
+			}
+			best := uint8(0)
+			for p := range k {
+				if cost[p] < cost[best] {
+					best = uint8(p)
 				}
 			}
 			for j := range run {
-				run[j].set = uint8(best)
+				if s := &run[j]; s.set != best {
+					s.add(sums[s.set], -1)
+					s.add(sums[best], 1)
+					s.set = best
+				}
 			}
 		}
 	}
 }
 
 // fitBlends returns the coefficients of every channel.
-func (t *fastTile) fitBlends(rows [][]fitRow, most int) [][]blendCoefs {
+func (t *fastTile) fitBlends(rows [][]fitRow, most, rounds int) [][]blendCoefs {
 	all := make([][]blendCoefs, len(t.chans))
 	for i, c := range t.chans {
-		k := min(most, 1+len(rows[i])*c.w/blendPerPredictor)
+		k := min(most, 2+len(rows[i])*c.w/blendPerPredictor&^1)
 		if len(rows[i])*c.w < minFitSamples {
-			all[i] = []blendCoefs{{blendMed: 1 << coefBits}}
+			all[i] = []blendCoefs{{blendMed: 1 << coefBits}, {0: 1 << coefBits}}
 			continue
 		}
 		saved := c.res
@@ -107,11 +119,15 @@ func (t *fastTile) fitBlends(rows [][]fitRow, most int) [][]blendCoefs {
 			r1, r2 := t.references(c)
 			samples = c.gather(samples, r1, r2)
 		}
-		all[i] = fitBlend(samples, k)
+		all[i] = fitBlend(samples, k, rounds)
+		packed := packCoefs(all[i])
 		for j := range samples {
 			s := &samples[j]
-			row := rows[i][j/c.w].res
-			row[rowPad+j%c.w] = int32(s.residual(&all[i][s.set]) >> coefBits)
+			r0, r1 := s.residuals(&packed[s.set/2])
+			if s.set&1 != 0 {
+				r0 = r1
+			}
+			rows[i][j/c.w].res[rowPad+j%c.w] = int32(r0 >> coefBits)
 		}
 		c.res = saved
 	}
