@@ -76,7 +76,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	current := root.Name
 	for _, c := range append(root.Commands, root) {
-		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
+			current = c.FullName()
+			return usageError{err}
+		}
 		if c == root {
 			continue
 		}

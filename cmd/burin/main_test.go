@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -420,5 +421,26 @@ func TestSampleAndVersion(t *testing.T) {
 	}
 	if r := mustRun(t, nil, "encode", "--help"); !strings.Contains(r.stdout, "--effort") {
 		t.Error(r.stdout)
+	}
+}
+
+func TestTheDefaultIsLossless(t *testing.T) {
+	m := inFolder(t)
+	if !slices.Contains(codecNames(), "lossless") {
+		t.Skip("SKIPPED: the lossless codec is not registered")
+	}
+	if r := mustRun(t, nil, "encode", "in.png", "-e", "1"); !strings.Contains(r.stdout, "lossless effort 1") {
+		t.Error(r.stdout)
+	}
+	mustRun(t, nil, "decode", "in.burin", "-o", "out.png")
+	p, err := dataset.ReadFile("out.png", codec.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if db := psnr(p.Image, m); db < 1000 {
+		t.Errorf("the picture came back at %v dB", db)
+	}
+	if r := burin(nil, "encode", "in.png", "--bpp", "1", "--codec", "lossless", "-f"); r.code != exitFailure || !strings.Contains(r.stderr, "cannot aim at") {
+		t.Errorf("a rate for the lossless codec: exit %d, %s", r.code, r.stderr)
 	}
 }
