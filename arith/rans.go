@@ -1,6 +1,9 @@
 package arith
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Range asymmetric numeral systems (Duda, "Asymmetric numeral systems: entropy
 // coding combining speed of Huffman coding with compression rate of arithmetic
@@ -55,7 +58,8 @@ func (e *RANSEncoder) Finish(dst []byte) ([]byte, error) {
 	// Each symbol moves at most one word out. Write backwards from the end, then
 	// close the gap.
 	head := len(dst)
-	dst = append(dst, make([]byte, 4*e.lanes+2*len(e.ops)+2)...)
+	most := 4*e.lanes + 2*len(e.ops) + 2
+	dst = slices.Grow(dst, most)[:head+most]
 	buf := dst[head:]
 	p := len(buf)
 	x := [maxLanes]uint32{ransLow, ransLow, ransLow, ransLow}
@@ -164,17 +168,20 @@ func (d *RANSDecoder) Decode3(t0, t1, t2 *DecTable) (s0, s1, s2 uint8) {
 	x0 = (e0>>8&0xfff)*(x0>>ByteTableLog) + e0>>20
 	x1 = (e1>>8&0xfff)*(x1>>ByteTableLog) + e1>>20
 	x2 = (e2>>8&0xfff)*(x2>>ByteTableLog) + e2>>20
-	// n is 16 if a word is due and else 0; either way x<<n takes just the low n
-	// bits of w, and there is no branch to predict.
-	n := (uint64(x0) - ransLow) >> 63 << 4
-	x0, w = x0<<n|uint32(w)&(1<<n-1), w>>n
-	p := d.pos + int(n>>3)
-	n = (uint64(x1) - ransLow) >> 63 << 4
-	x1, w = x1<<n|uint32(w)&(1<<n-1), w>>n
-	p += int(n >> 3)
-	n = (uint64(x2) - ransLow) >> 63 << 4
-	x2 = x2<<n | uint32(w)&(1<<n-1)
-	d.pos = p + int(n>>3)
+	// The word is merged in any case; due is all ones if it is taken and else 0,
+	// so there is no branch to predict.
+	due := uint32((int64(x0) - ransLow) >> 63)
+	x0 ^= (x0 ^ (x0<<16 | uint32(w)&0xffff)) & due
+	w >>= due & 16
+	n := due
+	due = uint32((int64(x1) - ransLow) >> 63)
+	x1 ^= (x1 ^ (x1<<16 | uint32(w)&0xffff)) & due
+	w >>= due & 16
+	n += due
+	due = uint32((int64(x2) - ransLow) >> 63)
+	x2 ^= (x2 ^ (x2<<16 | uint32(w)&0xffff)) & due
+	n += due
+	d.pos -= 2 * int(int32(n))
 	d.x[0], d.x[1], d.x[2] = x0, x1, x2
 	return uint8(e0), uint8(e1), uint8(e2)
 }
