@@ -76,9 +76,9 @@ func decodeFast(data []byte, planes []plane) error {
 	}
 	switch data[0] {
 	case fastPalette:
-		return decodePalette(data[1:], planes)
+		return decodePalette(data[1:], planes, decodeBody)
 	case fastCompact:
-		return decodeCompact(data[1:], planes)
+		return decodeCompact(data[1:], planes, decodeBody)
 	}
 	return decodeBody(data, planes)
 }
