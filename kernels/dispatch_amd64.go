@@ -68,11 +68,8 @@ func scaleAddF32(b, v []float32, decay, s float32) {
 }
 
 func choleskySolveF32(a, b []float32, n, stride int) bool {
-	switch tier {
-	case AVX512:
-		return choleskySolveF32AVX512(&a[0], &b[0], n, stride)
-	case AVX2:
-		return choleskySolveF32AVX2(&a[0], &b[0], n, stride)
+	if tier == Generic {
+		return choleskySolveF32Generic(a, b, n, stride)
 	}
-	return choleskySolveF32Generic(a, b, n, stride)
+	return choleskySolveF32AVX2(&a[0], &b[0], n, stride)
 }

@@ -17,9 +17,6 @@ func rank1F32AVX2(a *float32, v *float32, n int, stride int, decay float32, weig
 func scaleAddF32AVX2(b *float32, v *float32, n int, decay float32, s float32)
 
 //go:noescape
-func choleskySolveF32AVX2(a *float32, b *float32, n int, stride int) bool
-
-//go:noescape
 func mixDotAVX512(x *int32, w *int32, n int) int32
 
 //go:noescape
@@ -32,4 +29,4 @@ func rank1F32AVX512(a *float32, v *float32, n int, stride int, decay float32, we
 func scaleAddF32AVX512(b *float32, v *float32, n int, decay float32, s float32)
 
 //go:noescape
-func choleskySolveF32AVX512(a *float32, b *float32, n int, stride int) bool
+func choleskySolveF32AVX2(a *float32, b *float32, n int, stride int) bool

@@ -150,6 +150,137 @@ loop:
 	VZEROUPPER
 	RET
 
+// func mixDotAVX512(x *int32, w *int32, n int) int32
+// Requires: AVX, AVX2, AVX512F
+TEXT ·mixDotAVX512(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VPXORD Z0, Z0, Z0
+
+loop:
+	VMOVDQU32     (AX), Z1
+	VPMULLD       (CX), Z1, Z1
+	VPSRAD        $0x0a, Z1, Z1
+	VPADDD        Z1, Z0, Z0
+	ADDQ          $0x40, AX
+	ADDQ          $0x40, CX
+	SUBQ          $0x10, DX
+	JNZ           loop
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y1, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VMOVD         X0, AX
+	VZEROUPPER
+	MOVL          AX, ret+24(FP)
+	RET
+
+// func mixTrainAVX512(w *int32, x *int32, n int, err int32, shift uint)
+// Requires: AVX, AVX512F
+TEXT ·mixTrainAVX512(SB), NOSPLIT, $0-40
+	MOVQ         w+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         err+24(FP), BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Z0
+	MOVQ         shift+32(FP), BX
+	VMOVQ        BX, X4
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X1
+	VPSLLD       X4, X1, X1
+	VPSRLD       $0x01, X1, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x0007ffff, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Z3
+	MOVL         $0xfff80001, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Z2
+
+loop:
+	VPMULLD   (CX), Z0, Z5
+	VPADDD    Z1, Z5, Z5
+	VPSRAD    X4, Z5, Z5
+	VPADDD    (AX), Z5, Z5
+	VPMAXSD   Z2, Z5, Z5
+	VPMINSD   Z3, Z5, Z5
+	VMOVDQU32 Z5, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	SUBQ      $0x10, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func rank1F32AVX512(a *float32, v *float32, n int, stride int, decay float32, weight float32)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·rank1F32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         a+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x02, BX
+	VBROADCASTSS decay+32(FP), Z0
+	VBROADCASTSS weight+36(FP), Z1
+	MOVQ         CX, SI
+	XORQ         DI, DI
+
+block:
+	ADDQ    $+64, DI
+	MOVQ    $0x00000010, R8
+	CMPQ    DX, R8
+	CMOVQLT DX, R8
+	SUBQ    R8, DX
+
+row:
+	VBROADCASTSS (SI), Z2
+	VMULPS       Z1, Z2, Z2
+	XORQ         R9, R9
+
+vector:
+	VMULPS  (AX)(R9*1), Z0, Z3
+	VMULPS  (CX)(R9*1), Z2, Z4
+	VADDPS  Z4, Z3, Z3
+	VMOVUPS Z3, (AX)(R9*1)
+	ADDQ    $+64, R9
+	CMPQ    R9, DI
+	JL      vector
+	ADDQ    BX, AX
+	ADDQ    $0x04, SI
+	DECQ    R8
+	JNZ     row
+	TESTQ   DX, DX
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func scaleAddF32AVX512(b *float32, v *float32, n int, decay float32, s float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleAddF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         b+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS decay+24(FP), Z0
+	VBROADCASTSS s+28(FP), Z1
+
+loop:
+	VMULPS  (AX), Z0, Z2
+	VMULPS  (CX), Z1, Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
 DATA prefixMask<>+0(SB)/4, $0xffffffff
 DATA prefixMask<>+4(SB)/4, $0xffffffff
 DATA prefixMask<>+8(SB)/4, $0xffffffff
@@ -1750,643 +1881,6 @@ unknown1:
 	VMOVUPS Y0, (CX)
 	ADDQ    $0x20, CX
 	ADDQ    $0x20, AX
-	DECQ    R8
-
-solved1:
-	VZEROUPPER
-	MOVB $0x01, ret+32(FP)
-	RET
-
-fail:
-	VZEROUPPER
-	MOVB $0x00, ret+32(FP)
-	RET
-
-// func mixDotAVX512(x *int32, w *int32, n int) int32
-// Requires: AVX, AVX2, AVX512F
-TEXT ·mixDotAVX512(SB), NOSPLIT, $0-28
-	MOVQ   x+0(FP), AX
-	MOVQ   w+8(FP), CX
-	MOVQ   n+16(FP), DX
-	VPXORD Z0, Z0, Z0
-
-loop:
-	VMOVDQU32     (AX), Z1
-	VPMULLD       (CX), Z1, Z1
-	VPSRAD        $0x0a, Z1, Z1
-	VPADDD        Z1, Z0, Z0
-	ADDQ          $0x40, AX
-	ADDQ          $0x40, CX
-	SUBQ          $0x10, DX
-	JNZ           loop
-	VEXTRACTI64X4 $0x01, Z0, Y1
-	VPADDD        Y1, Y0, Y0
-	VEXTRACTI128  $0x01, Y0, X1
-	VPADDD        X1, X0, X0
-	VPSHUFD       $0x4e, X0, X1
-	VPADDD        X1, X0, X0
-	VPSHUFD       $0xb1, X0, X1
-	VPADDD        X1, X0, X0
-	VMOVD         X0, AX
-	VZEROUPPER
-	MOVL          AX, ret+24(FP)
-	RET
-
-// func mixTrainAVX512(w *int32, x *int32, n int, err int32, shift uint)
-// Requires: AVX, AVX512F
-TEXT ·mixTrainAVX512(SB), NOSPLIT, $0-40
-	MOVQ         w+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), DX
-	MOVL         err+24(FP), BX
-	VMOVD        BX, X0
-	VPBROADCASTD X0, Z0
-	MOVQ         shift+32(FP), BX
-	VMOVQ        BX, X4
-	MOVL         $0x00000001, BX
-	VMOVD        BX, X1
-	VPSLLD       X4, X1, X1
-	VPSRLD       $0x01, X1, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x0007ffff, BX
-	VMOVD        BX, X2
-	VPBROADCASTD X2, Z3
-	MOVL         $0xfff80001, BX
-	VMOVD        BX, X2
-	VPBROADCASTD X2, Z2
-
-loop:
-	VPMULLD   (CX), Z0, Z5
-	VPADDD    Z1, Z5, Z5
-	VPSRAD    X4, Z5, Z5
-	VPADDD    (AX), Z5, Z5
-	VPMAXSD   Z2, Z5, Z5
-	VPMINSD   Z3, Z5, Z5
-	VMOVDQU32 Z5, (AX)
-	ADDQ      $0x40, CX
-	ADDQ      $0x40, AX
-	SUBQ      $0x10, DX
-	JNZ       loop
-	VZEROUPPER
-	RET
-
-// func rank1F32AVX512(a *float32, v *float32, n int, stride int, decay float32, weight float32)
-// Requires: AVX, AVX512F, CMOV
-TEXT ·rank1F32AVX512(SB), NOSPLIT, $0-40
-	MOVQ         a+0(FP), AX
-	MOVQ         v+8(FP), CX
-	MOVQ         n+16(FP), DX
-	MOVQ         stride+24(FP), BX
-	SHLQ         $0x02, BX
-	VBROADCASTSS decay+32(FP), Z0
-	VBROADCASTSS weight+36(FP), Z1
-	MOVQ         CX, SI
-	XORQ         DI, DI
-
-block:
-	ADDQ    $+64, DI
-	MOVQ    $0x00000010, R8
-	CMPQ    DX, R8
-	CMOVQLT DX, R8
-	SUBQ    R8, DX
-
-row:
-	VBROADCASTSS (SI), Z2
-	VMULPS       Z1, Z2, Z2
-	XORQ         R9, R9
-
-vector:
-	VMULPS  (AX)(R9*1), Z0, Z3
-	VMULPS  (CX)(R9*1), Z2, Z4
-	VADDPS  Z4, Z3, Z3
-	VMOVUPS Z3, (AX)(R9*1)
-	ADDQ    $+64, R9
-	CMPQ    R9, DI
-	JL      vector
-	ADDQ    BX, AX
-	ADDQ    $0x04, SI
-	DECQ    R8
-	JNZ     row
-	TESTQ   DX, DX
-	JNZ     block
-	VZEROUPPER
-	RET
-
-// func scaleAddF32AVX512(b *float32, v *float32, n int, decay float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·scaleAddF32AVX512(SB), NOSPLIT, $0-32
-	MOVQ         b+0(FP), AX
-	MOVQ         v+8(FP), CX
-	MOVQ         n+16(FP), DX
-	VBROADCASTSS decay+24(FP), Z0
-	VBROADCASTSS s+28(FP), Z1
-
-loop:
-	VMULPS  (AX), Z0, Z2
-	VMULPS  (CX), Z1, Z3
-	VADDPS  Z3, Z2, Z2
-	VMOVUPS Z2, (AX)
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	SUBQ    $0x10, DX
-	JNZ     loop
-	VZEROUPPER
-	RET
-
-// func choleskySolveF32AVX512(a *float32, b *float32, n int, stride int) bool
-// Requires: AVX, AVX512DQ, AVX512F, CMOV
-TEXT ·choleskySolveF32AVX512(SB), NOSPLIT, $192-33
-	MOVQ    a+0(FP), AX
-	MOVQ    b+8(FP), CX
-	MOVQ    n+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	SHLQ    $0x02, BX
-	VPXORD  Z0, Z0, Z0
-	VMOVUPS Z0, (SP)
-	VMOVUPS Z0, 64(SP)
-	VMOVUPS Z0, 128(SP)
-	MOVL    $0x1e3ce508, SI
-	VMOVD   SI, X0
-	MOVL    $0x3f800000, SI
-	VMOVD   SI, X4
-	LEAQ    prefixMask<>+0(SB), DI
-	MOVQ    DX, SI
-	DECQ    SI
-	MOVQ    SI, R8
-	IMULQ   BX, R8
-	ADDQ    AX, R8
-	LEAQ    (BX)(BX*2), R9
-	VMOVSS  (R8)(SI*4), X5
-
-pivot2:
-	CMPQ         SI, $0x20
-	JLT          next2
-	VUCOMISS     X0, X5
-	JLS          fail
-	VDIVSS       X5, X4, X7
-	VMOVSS       X7, (SP)(SI*4)
-	VBROADCASTSS X7, Z6
-	MOVQ         R8, R11
-	SUBQ         BX, R11
-	MOVQ         SI, R10
-	DECQ         R10
-	CMOVQLT      SI, R10
-	CMOVQLT      R8, R11
-	VMOVSS       (R8)(R10*4), X5
-	VMULSS       X5, X7, X7
-	VMULSS       X5, X7, X7
-	VMOVSS       (R11)(R10*4), X5
-	VSUBSS       X7, X5, X5
-	VBROADCASTSS (CX)(SI*4), Z10
-	MOVQ         SI, R10
-	NEGQ         R10
-	VMOVUPS      192(DI)(R10*4), Z11
-	VMOVUPS      (R8), Z7
-	VMULPS       Z6, Z7, Z8
-	VMOVUPS      Z8, (R8)
-	VMULPS       Z10, Z8, Z8
-	VMOVUPS      (CX), Z9
-	VSUBPS       Z8, Z9, Z9
-	VMOVUPS      Z9, (CX)
-	VMOVUPS      64(R8), Z8
-	VMULPS       Z6, Z8, Z9
-	VMOVUPS      Z9, 64(R8)
-	VMULPS       Z10, Z9, Z9
-	VMOVUPS      64(CX), Z12
-	VSUBPS       Z9, Z12, Z12
-	VMOVUPS      Z12, 64(CX)
-	VMOVUPS      128(R8), Z9
-	VMULPS       Z6, Z9, Z6
-	VMOVUPS      Z6, 128(R8)
-	VMULPS       Z10, Z6, Z6
-	VANDPS       Z11, Z6, Z6
-	VMOVUPS      128(CX), Z10
-	VSUBPS       Z6, Z10, Z10
-	VMOVUPS      Z10, 128(CX)
-	MOVQ         R8, R10
-	MOVQ         SI, R11
-	CMPQ         R11, $0x20
-	JLE          done2_2
-
-row2_2:
-	SUBQ         $0x01, R11
-	SUBQ         BX, R10
-	VBROADCASTSS (R8)(R11*4), Z6
-	VMOVUPS      (R10), Z10
-	VMULPS       Z6, Z7, Z11
-	VSUBPS       Z11, Z10, Z10
-	VMOVUPS      Z10, (R10)
-	VMOVUPS      64(R10), Z10
-	VMULPS       Z6, Z8, Z11
-	VSUBPS       Z11, Z10, Z10
-	VMOVUPS      Z10, 64(R10)
-	VMOVUPS      128(R10), Z10
-	VMULPS       Z6, Z9, Z6
-	VSUBPS       Z6, Z10, Z10
-	VMOVUPS      Z10, 128(R10)
-	CMPQ         R11, $0x20
-	JGT          row2_2
-
-done2_2:
-row2_1:
-	SUBQ         $0x04, R11
-	SUBQ         BX, R10
-	SUBQ         R9, R10
-	VBROADCASTSS 12(R8)(R11*4), Z6
-	VMOVUPS      (R10)(R9*1), Z9
-	VMULPS       Z6, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R10)(R9*1)
-	VMOVUPS      64(R10)(R9*1), Z9
-	VMULPS       Z6, Z8, Z6
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(R10)(R9*1)
-	VBROADCASTSS 8(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*2), Z9
-	VMULPS       Z6, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R10)(BX*2)
-	VMOVUPS      64(R10)(BX*2), Z9
-	VMULPS       Z6, Z8, Z6
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(R10)(BX*2)
-	VBROADCASTSS 4(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*1), Z9
-	VMULPS       Z6, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R10)(BX*1)
-	VMOVUPS      64(R10)(BX*1), Z9
-	VMULPS       Z6, Z8, Z6
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(R10)(BX*1)
-	VBROADCASTSS (R8)(R11*4), Z6
-	VMOVUPS      (R10), Z9
-	VMULPS       Z6, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R10)
-	VMOVUPS      64(R10), Z9
-	VMULPS       Z6, Z8, Z6
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(R10)
-	CMPQ         R11, $0x10
-	JGT          row2_1
-
-row2_0:
-	SUBQ         $0x04, R11
-	SUBQ         BX, R10
-	SUBQ         R9, R10
-	VBROADCASTSS 12(R8)(R11*4), Z6
-	VMOVUPS      (R10)(R9*1), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(R9*1)
-	VBROADCASTSS 8(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*2), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(BX*2)
-	VBROADCASTSS 4(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*1), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(BX*1)
-	VBROADCASTSS (R8)(R11*4), Z6
-	VMOVUPS      (R10), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)
-	CMPQ         R11, $0x00
-	JGT          row2_0
-	SUBQ         BX, R8
-	DECQ         SI
-	JMP          pivot2
-
-next2:
-pivot1:
-	CMPQ         SI, $0x10
-	JLT          next1
-	VUCOMISS     X0, X5
-	JLS          fail
-	VDIVSS       X5, X4, X7
-	VMOVSS       X7, (SP)(SI*4)
-	VBROADCASTSS X7, Z6
-	MOVQ         R8, R11
-	SUBQ         BX, R11
-	MOVQ         SI, R10
-	DECQ         R10
-	CMOVQLT      SI, R10
-	CMOVQLT      R8, R11
-	VMOVSS       (R8)(R10*4), X5
-	VMULSS       X5, X7, X7
-	VMULSS       X5, X7, X7
-	VMOVSS       (R11)(R10*4), X5
-	VSUBSS       X7, X5, X5
-	VBROADCASTSS (CX)(SI*4), Z9
-	MOVQ         SI, R10
-	NEGQ         R10
-	VMOVUPS      128(DI)(R10*4), Z10
-	VMOVUPS      (R8), Z7
-	VMULPS       Z6, Z7, Z8
-	VMOVUPS      Z8, (R8)
-	VMULPS       Z9, Z8, Z8
-	VMOVUPS      (CX), Z11
-	VSUBPS       Z8, Z11, Z11
-	VMOVUPS      Z11, (CX)
-	VMOVUPS      64(R8), Z8
-	VMULPS       Z6, Z8, Z6
-	VMOVUPS      Z6, 64(R8)
-	VMULPS       Z9, Z6, Z6
-	VANDPS       Z10, Z6, Z6
-	VMOVUPS      64(CX), Z9
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(CX)
-	MOVQ         R8, R10
-	MOVQ         SI, R11
-	CMPQ         R11, $0x10
-	JLE          done1_1
-
-row1_1:
-	SUBQ         $0x01, R11
-	SUBQ         BX, R10
-	VBROADCASTSS (R8)(R11*4), Z6
-	VMOVUPS      (R10), Z9
-	VMULPS       Z6, Z7, Z10
-	VSUBPS       Z10, Z9, Z9
-	VMOVUPS      Z9, (R10)
-	VMOVUPS      64(R10), Z9
-	VMULPS       Z6, Z8, Z6
-	VSUBPS       Z6, Z9, Z9
-	VMOVUPS      Z9, 64(R10)
-	CMPQ         R11, $0x10
-	JGT          row1_1
-
-done1_1:
-row1_0:
-	SUBQ         $0x04, R11
-	SUBQ         BX, R10
-	SUBQ         R9, R10
-	VBROADCASTSS 12(R8)(R11*4), Z6
-	VMOVUPS      (R10)(R9*1), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(R9*1)
-	VBROADCASTSS 8(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*2), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(BX*2)
-	VBROADCASTSS 4(R8)(R11*4), Z6
-	VMOVUPS      (R10)(BX*1), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)(BX*1)
-	VBROADCASTSS (R8)(R11*4), Z6
-	VMOVUPS      (R10), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R10)
-	CMPQ         R11, $0x00
-	JGT          row1_0
-	SUBQ         BX, R8
-	DECQ         SI
-	JMP          pivot1
-
-next1:
-pivot0:
-	CMPQ         SI, $0x00
-	JLT          next0
-	VUCOMISS     X0, X5
-	JLS          fail
-	VDIVSS       X5, X4, X7
-	VMOVSS       X7, (SP)(SI*4)
-	VBROADCASTSS X7, Z6
-	MOVQ         R8, R10
-	SUBQ         BX, R10
-	MOVQ         SI, R9
-	DECQ         R9
-	CMOVQLT      SI, R9
-	CMOVQLT      R8, R10
-	VMOVSS       (R8)(R9*4), X5
-	VMULSS       X5, X7, X7
-	VMULSS       X5, X7, X7
-	VMOVSS       (R10)(R9*4), X5
-	VSUBSS       X7, X5, X5
-	VBROADCASTSS (CX)(SI*4), Z8
-	MOVQ         SI, R9
-	NEGQ         R9
-	VMOVUPS      64(DI)(R9*4), Z9
-	VMOVUPS      (R8), Z7
-	VMULPS       Z6, Z7, Z6
-	VMOVUPS      Z6, (R8)
-	VMULPS       Z8, Z6, Z6
-	VANDPS       Z9, Z6, Z6
-	VMOVUPS      (CX), Z8
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (CX)
-	MOVQ         R8, R9
-	MOVQ         SI, R10
-	CMPQ         R10, $0x00
-	JLE          done0_0
-
-row0_0:
-	SUBQ         $0x01, R10
-	SUBQ         BX, R9
-	VBROADCASTSS (R8)(R10*4), Z6
-	VMOVUPS      (R9), Z8
-	VMULPS       Z6, Z7, Z6
-	VSUBPS       Z6, Z8, Z8
-	VMOVUPS      Z8, (R9)
-	CMPQ         R10, $0x00
-	JGT          row0_0
-
-done0_0:
-	SUBQ BX, R8
-	DECQ SI
-	JMP  pivot0
-
-next0:
-	CMPQ    DX, $0x00
-	JLE     scaled
-	VMOVUPS (CX), Z0
-	VMULPS  (SP), Z0, Z0
-	VMOVUPS Z0, (CX)
-	CMPQ    DX, $0x10
-	JLE     scaled
-	VMOVUPS 64(CX), Z0
-	VMULPS  64(SP), Z0, Z0
-	VMOVUPS Z0, 64(CX)
-	CMPQ    DX, $0x20
-	JLE     scaled
-	VMOVUPS 128(CX), Z0
-	VMULPS  128(SP), Z0, Z0
-	VMOVUPS Z0, 128(CX)
-
-scaled:
-	LEAQ (BX)(BX*2), R14
-	MOVQ AX, R12
-	MOVQ AX, R13
-	XORQ R10, R10
-	MOVQ DX, R9
-
-transpose:
-	INCQ R10
-	MOVQ R10, R11
-	MOVQ R12, SI
-	MOVQ R13, R8
-
-block:
-	LEAQ           (SI)(BX*4), R15
-	LEAQ           (R8)(BX*4), BP
-	VBROADCASTF128 (SI), Y0
-	VINSERTF128    $0x01, (R15), Y0, Y0
-	VBROADCASTF128 (SI)(BX*1), Y4
-	VINSERTF128    $0x01, (R15)(BX*1), Y4, Y4
-	VBROADCASTF128 (SI)(BX*2), Y5
-	VINSERTF128    $0x01, (R15)(BX*2), Y5, Y5
-	VBROADCASTF128 (SI)(R14*1), Y6
-	VINSERTF128    $0x01, (R15)(R14*1), Y6, Y6
-	VBROADCASTF128 16(SI), Y7
-	VINSERTF128    $0x01, 16(R15), Y7, Y7
-	VBROADCASTF128 16(SI)(BX*1), Y8
-	VINSERTF128    $0x01, 16(R15)(BX*1), Y8, Y8
-	VBROADCASTF128 16(SI)(BX*2), Y9
-	VINSERTF128    $0x01, 16(R15)(BX*2), Y9, Y9
-	VBROADCASTF128 16(SI)(R14*1), Y10
-	VINSERTF128    $0x01, 16(R15)(R14*1), Y10, Y10
-	VUNPCKLPS      Y4, Y0, Y11
-	VUNPCKHPS      Y4, Y0, Y12
-	VUNPCKLPS      Y6, Y5, Y4
-	VUNPCKHPS      Y6, Y5, Y6
-	VUNPCKLPD      Y4, Y11, Y0
-	VUNPCKHPD      Y4, Y11, Y4
-	VUNPCKLPD      Y6, Y12, Y5
-	VUNPCKHPD      Y6, Y12, Y6
-	VMOVUPS        Y0, (R8)
-	VMOVUPS        Y4, (R8)(BX*1)
-	VMOVUPS        Y5, (R8)(BX*2)
-	VMOVUPS        Y6, (R8)(R14*1)
-	VUNPCKLPS      Y8, Y7, Y0
-	VUNPCKHPS      Y8, Y7, Y4
-	VUNPCKLPS      Y10, Y9, Y5
-	VUNPCKHPS      Y10, Y9, Y6
-	VUNPCKLPD      Y5, Y0, Y7
-	VUNPCKHPD      Y5, Y0, Y8
-	VUNPCKLPD      Y6, Y4, Y9
-	VUNPCKHPD      Y6, Y4, Y10
-	VMOVUPS        Y7, (BP)
-	VMOVUPS        Y8, (BP)(BX*1)
-	VMOVUPS        Y9, (BP)(BX*2)
-	VMOVUPS        Y10, (BP)(R14*1)
-	ADDQ           $0x20, SI
-	LEAQ           (R8)(BX*8), R8
-	DECQ           R11
-	JNZ            block
-	LEAQ           (R12)(BX*8), R12
-	ADDQ           $0x20, R13
-	SUBQ           $0x08, R9
-	JG             transpose
-	MOVQ           DX, R8
-	ADDQ           $0x0f, R8
-	SHRQ           $0x04, R8
-	CMPQ           R8, $0x03
-	JNE            solved3
-	VMOVUPS        (CX), Z0
-	VMOVUPS        64(CX), Z4
-	VMOVUPS        128(CX), Z5
-	MOVQ           $0x00000010, R9
-	CMPQ           DX, R9
-	CMOVQLT        DX, R9
-	SUBQ           R9, DX
-	LEAQ           60(DI), R10
-	VPXORD         Z1, Z1, Z1
-	MOVL           $0x00000001, SI
-	VMOVD          SI, X6
-	VPBROADCASTD   X6, Z6
-
-unknown3:
-	VPERMPS Z0, Z1, Z7
-	VPADDD  Z6, Z1, Z1
-	VMULPS  (AX), Z7, Z8
-	VMOVUPS (R10), Z9
-	VANDNPS Z8, Z9, Z8
-	VSUBPS  Z8, Z0, Z0
-	VMULPS  64(AX), Z7, Z8
-	VSUBPS  Z8, Z4, Z4
-	VMULPS  128(AX), Z7, Z7
-	VSUBPS  Z7, Z5, Z5
-	SUBQ    $0x04, R10
-	ADDQ    BX, AX
-	DECQ    R9
-	JNZ     unknown3
-	VMOVUPS Z0, (CX)
-	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, AX
-	DECQ    R8
-
-solved3:
-	CMPQ         R8, $0x02
-	JNE          solved2
-	VMOVUPS      (CX), Z0
-	VMOVUPS      64(CX), Z1
-	MOVQ         $0x00000010, R9
-	CMPQ         DX, R9
-	CMOVQLT      DX, R9
-	SUBQ         R9, DX
-	LEAQ         60(DI), R10
-	VPXORD       Z2, Z2, Z2
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X4
-	VPBROADCASTD X4, Z4
-
-unknown2:
-	VPERMPS Z0, Z2, Z5
-	VPADDD  Z4, Z2, Z2
-	VMULPS  (AX), Z5, Z6
-	VMOVUPS (R10), Z7
-	VANDNPS Z6, Z7, Z6
-	VSUBPS  Z6, Z0, Z0
-	VMULPS  64(AX), Z5, Z5
-	VSUBPS  Z5, Z1, Z1
-	SUBQ    $0x04, R10
-	ADDQ    BX, AX
-	DECQ    R9
-	JNZ     unknown2
-	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, AX
-	DECQ    R8
-
-solved2:
-	CMPQ         R8, $0x01
-	JNE          solved1
-	VMOVUPS      (CX), Z0
-	MOVQ         $0x00000010, R9
-	CMPQ         DX, R9
-	CMOVQLT      DX, R9
-	SUBQ         R9, DX
-	LEAQ         60(DI), DX
-	VPXORD       Z3, Z3, Z3
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Z1
-
-unknown1:
-	VPERMPS Z0, Z3, Z2
-	VPADDD  Z1, Z3, Z3
-	VMULPS  (AX), Z2, Z2
-	VMOVUPS (DX), Z4
-	VANDNPS Z2, Z4, Z2
-	VSUBPS  Z2, Z0, Z0
-	SUBQ    $0x04, DX
-	ADDQ    BX, AX
-	DECQ    R9
-	JNZ     unknown1
-	VMOVUPS Z0, (CX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, AX
 	DECQ    R8
 
 solved1:

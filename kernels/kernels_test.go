@@ -197,7 +197,7 @@ func TestCholesky(t *testing.T) {
 // were written, on every architecture. A change here breaks every stream that
 // was made with them.
 func TestGolden(t *testing.T) {
-	const want = 0xf25611a2
+	const want uint32 = 0xf25611a2
 	eachTier(t, func(l Level) {
 		h := crc32.NewIEEE()
 		for n := 1; n <= CholeskyMax; n++ {

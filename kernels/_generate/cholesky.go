@@ -224,20 +224,16 @@ func cholesky(s isa) {
 // prefixMask returns 16 lanes of ones followed by 16 of zeros: loading from lane
 // 16-m on gives a mask of the first m lanes.
 func prefixMask() operand.Mem {
-	if prefixMaskData.Symbol.Name == "" {
-		prefixMaskData = GLOBL("prefixMask", RODATA|NOPTR)
-		for i := range 32 {
-			v := operand.U32(0)
-			if i < 16 {
-				v = 1<<32 - 1
-			}
-			DATA(4*i, v)
+	m := GLOBL("prefixMask", RODATA|NOPTR)
+	for i := range 32 {
+		v := operand.U32(0)
+		if i < 16 {
+			v = 1<<32 - 1
 		}
+		DATA(4*i, v)
 	}
-	return prefixMaskData
+	return m
 }
-
-var prefixMaskData operand.Mem
 
 // transposeLower copies the lower triangle of a to the upper, in blocks of 8x8.
 // The blocks on the diagonal are transposed as a whole.
