@@ -32,12 +32,16 @@ func encodeFast(planes []plane, effort int) []byte {
 	if c, ok := encodeConstant(planes); ok {
 		return c
 	}
-	best := []byte(nil)
-	if inner, header, ok := compact(planes); ok {
-		best = append(append(best, fastCompact), header...)
+	var best []byte
+	inner, header, compacted := compact(planes)
+	if compacted {
+		best = append([]byte{fastCompact}, header...)
 		best = encodeBody(best, inner, effort)
-	} else {
-		best = encodeBody(best, planes, effort)
+	}
+	if !compacted || effort > 1 || planes[0].w*planes[0].h < 1<<14 {
+		if b := encodeBody(nil, planes, effort); best == nil || len(b) < len(best) {
+			best = b
+		}
 	}
 	if colours, index, ok := palette(planes); ok {
 		p := encodePalette(colours, index, effort)
@@ -76,9 +80,9 @@ func decodeFast(data []byte, planes []plane) error {
 	}
 	switch data[0] {
 	case fastPalette:
-		return decodePalette(data[1:], planes, decodeBody)
+		return decodePalette(data[1:], planes)
 	case fastCompact:
-		return decodeCompact(data[1:], planes, decodeBody)
+		return decodeCompact(data[1:], planes)
 	}
 	return decodeBody(data, planes)
 }

@@ -75,6 +75,7 @@ type blendCell struct{ sum, n int32 }
 
 const (
 	blendFraction = 4
+	blendErrLimit = 5 << blendFraction
 	blendCells    = 256 * 8 * 3
 	blendWindow   = 64
 )
@@ -196,7 +197,7 @@ func (b *blender) blend(x int, sW, sWW, med int64, eW, eWW []uint64, ps *[maxBle
 
 // learn returns the errors of four predictors.
 func (b *blender) learn(s int64, ps []int64) uint64 {
-	shift := (blendFraction - blendErrBits + b.c.shift) & 31
+	shift := (blendFraction - blendErrBits + b.c.shift) & 63
 	s <<= blendFraction
 	var e uint64
 	for i, p := range ps {
@@ -210,7 +211,7 @@ func (b *blender) cell(p, w, n, nw, ne, ww, nn int64, aW, aN int32, e1 int64) *b
 	const f = blendFraction
 	t := uint64(n<<f-p)>>63 | uint64(w<<f-p)>>63<<1 | uint64(nw<<f-p)>>63<<2 | uint64(ne<<f-p)>>63<<3 |
 		uint64(ww<<f-p)>>63<<4 | uint64(nn<<f-p)>>63<<5 | uint64((2*n-nn)<<f-p)>>63<<6 | uint64((2*w-ww)<<f-p)>>63<<7
-	a := (uint64(aW+aN) + uint64(abs64(w-nw)+abs64(n-nw))) >> (b.c.shift & 31)
+	a := (uint64(aW+aN) + uint64(abs64(w-nw)+abs64(n-nw))) >> (b.c.shift & 63)
 	q := uint64(blendLevel[min(a, uint64(len(blendLevel)-1))])
 	r := uint64(1)
 	if e1 > 1 {
@@ -226,8 +227,10 @@ func (c *blendCell) correction() int64 {
 	return int64(c.sum) * blendReciprocal[c.n&(blendWindow-1)] >> 16
 }
 
-func (c *blendCell) learn(d int64) {
-	c.sum += int32(d)
+// learn takes note of an error, which counts up to limit: an edge tells nothing
+// of what follows.
+func (c *blendCell) learn(d, limit int64) {
+	c.sum += int32(max(min(d, limit), -limit))
 	c.n++
 	if c.n == blendWindow {
 		c.sum /= 2
@@ -286,6 +289,7 @@ func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
 	out = out[:n]
 	errs := b.errs[0][(at-2)*k:]
 	lo, hi := int64(c.lo), int64(c.hi)
+	limit := int64(blendErrLimit) << (c.shift & 63)
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aW := c.abs[at-1]
 	var ps [maxBlend]int64
@@ -298,7 +302,7 @@ func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
 		pred := min(max((half+1)>>1, lo), hi)
 
 		s := int64(cur[x])
-		cell.learn(s<<blendFraction - p)
+		cell.learn(s<<blendFraction-p, limit)
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
 		}
@@ -326,10 +330,9 @@ func (b *blender) levels(x0, x1 int, out []uint32, hist *[activityLevels * symbo
 	acts := c.act[x0:][:n]
 	out = out[:n]
 	wW, wWW, wG := b.act[actAbove], b.act[actAbove+1], b.act[actAbove+2]
-	shift := (actBits + c.shift) & 31
 	for x, z := range out {
 		act := acts[x] + uint32(wW*abs[x+1]+wWW*abs[x]+wG*abs32(cur[x]-above[x]))
-		level := levelOf(act >> shift)
+		level := levelOf(act >> actBits)
 		out[x] = level<<18 | z
 		sym, _ := symbolOf(z)
 		hist[level&(activityLevels-1)*symbolStride|sym&(symbolStride-1)]++
@@ -352,14 +355,14 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 	r1 = r1[at:][:n]
 	errs := b.errs[0][(at-2)*k:]
 	lo, hi := int64(c.lo), int64(c.hi)
+	limit := int64(blendErrLimit) << (c.shift & 63)
 	wW, wWW, wG := b.act[actAbove], b.act[actAbove+1], b.act[actAbove+2]
-	shift := (actBits + c.shift) & 31
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aWW, aW := c.abs[at-2], c.abs[at-1]
 	var ps [maxBlend]int64
 	for x := range cur {
 		act := acts[x] + uint32(wW*aW+wWW*aWW+wG*abs32(int32(sW-sNW)))
-		z := in.residual(levelOf(act >> shift))
+		z := in.residual(levelOf(act >> actBits))
 
 		sN, sNE := int64(above[x]), int64(above[x+1])
 		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
@@ -372,7 +375,7 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 		flip := int32(half)&1 - 1
 		e := (g ^ flip) - flip
 		s := pred + int64(e)
-		cell.learn(s<<blendFraction - p)
+		cell.learn(s<<blendFraction-p, limit)
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
 		}

@@ -15,14 +15,14 @@ func (t *fastTile) blenders(coefs [][]blendCoefs) []*blender {
 func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 	t := newFastTile(planes)
 	t.chooseTransform()
-	most, samples, rounds := 2, maxFitSamples/4, 4
+	most, step, rounds := 2, 32, 4
 	if effort > 2 {
-		most, samples, rounds = maxBlend, maxFitSamples, 10
+		most, step, rounds = maxBlend, 16, 8
 	}
-	coefs := t.fitBlends(t.sample(samples), most, rounds)
+	coefs := t.fitBlends(t.sample(step), most, rounds)
 
 	// The first pass predicts.
-	t.setTransform(t.transform)
+	t.renew()
 	bs := t.blenders(coefs)
 	folded := make([][]uint32, len(planes))
 	residuals := make([][]int32, len(planes))
@@ -56,7 +56,7 @@ func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 	}
 
 	// The second finds the activity levels.
-	t.setTransform(t.transform)
+	t.renew()
 	acts := make([][actFeatures]int32, len(planes))
 	for i := range bs {
 		for j, v := range sums[i].solve() {
@@ -101,6 +101,15 @@ func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 	return appendStreams(dst, h, folded, tables)
 }
 
+// renew makes the channels anew for another pass.
+func (t *fastTile) renew() {
+	old := t.chans
+	t.setTransform(t.transform)
+	for i, c := range t.chans {
+		c.coefs, c.shift = old[i].coefs, old[i].shift
+	}
+}
+
 // eachPart calls f for the parts of row y of c that are coded at once: the
 // samples of the first row one by one, since they stand for their neighbours
 // above, or the whole row.
@@ -143,6 +152,7 @@ func (t *fastTile) blendParameters(h *headerCoder, coefs [][]blendCoefs, acts []
 				coefs[i][j][tap] = v
 			}
 		}
+		c.shift = uint(h.bits(uint32(c.shift), 4))
 		for j := range acts[i] {
 			v := h.number(uint32(acts[i][j]), &act)
 			if v > 1023 || v > 255 && j < actFeatures-1 {

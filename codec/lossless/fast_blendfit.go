@@ -112,6 +112,7 @@ func (t *fastTile) fitBlends(rows [][]fitRow, most, rounds int) [][]blendCoefs {
 			all[i] = []blendCoefs{{blendMed: 1 << coefBits}, {0: 1 << coefBits}}
 			continue
 		}
+		c.setShift(rows[i])
 		saved := c.res
 		var samples []blendSample
 		for j := range rows[i] {
@@ -139,7 +140,7 @@ const blendPerPredictor = 1 << 11
 
 // fitActivity adds the samples of a row to the fit of the activity to the
 // magnitudes of the residuals, which are in c.abs, weighted by the inverse square
-// of a rough activity.
+// of a rough activity, which also keeps the sums from overflowing.
 func (b *blender) fitActivity(f *normalSums, r1, r2 []int32) {
 	c := b.c
 	for x := rowPad; x < rowPad+c.w; x++ {
@@ -150,7 +151,11 @@ func (b *blender) fitActivity(f *normalSums, r1, r2 []int32) {
 			int64(abs32(r1[x])), int64(abs32(r1[x+1])), int64(abs32(r2[x])), int64(abs32(r2[x+1])),
 			int64(c.abs[x-1]), int64(c.abs[x-2]), int64(abs32(w - nw)), 1 << c.shift,
 		}
-		rough := uint64(v[0]+v[1]+v[4]+v[5]+2*v[10]+v[11]+v[12])>>c.shift + 6
+		sum := int64(0)
+		for _, m := range v {
+			sum += m
+		}
+		rough := uint64(sum)>>c.shift*2/3 + 6
 		f.add(v[:], int64(c.abs[x]), int64(1<<20/(rough*rough)))
 	}
 }

@@ -68,13 +68,13 @@ func (c *fastChannel) decode(x0, x1 int, in *fastStream) {
 	part := c.part[x0:][:n]
 	acts := c.act[x0:][:n]
 	cW, cWW, cMed := c.leftCoefs()
-	lo, hi, shift := int64(c.lo), int64(c.hi), c.shift&31
+	lo, hi := int64(c.lo), int64(c.hi)
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aWW, aW := c.abs[at-2], c.abs[at-1]
 	state := in.state
 	for x := range cur {
 		act := acts[x] + uint32(3*aW+2*aWW) + 2*uint32(abs64(sW-sNW))
-		level := levelOf(act >> shift)
+		level := levelOf(act)
 		entry := in.by[level&(activityLevels-1)][state&(ransTotal-1)]
 		state = uint64(entry>>8&(ransTotal-1))*(state>>ransBits) + uint64(entry>>20)
 		if state < ransLow {

@@ -14,7 +14,7 @@ func (c *fastChannel) analyse(x0, x1 int, out []uint32, hist *[activityLevels * 
 	acts := c.act[x0:][:n]
 	out = out[:n]
 	cW, cWW, cMed := c.leftCoefs()
-	lo, hi, shift := int64(c.lo), int64(c.hi), c.shift&31
+	lo, hi := int64(c.lo), int64(c.hi)
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aWW, aW := c.abs[at-2], c.abs[at-1]
 	for x := range cur {
@@ -23,7 +23,7 @@ func (c *fastChannel) analyse(x0, x1 int, out []uint32, hist *[activityLevels * 
 		half := (part[x] + cW*sW + cWW*sWW + cMed*med) >> (coefBits - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 		act := acts[x] + uint32(3*aW+2*aWW) + 2*uint32(abs64(sW-sNW))
-		level := levelOf(act >> shift)
+		level := levelOf(act)
 
 		s := int64(cur[x])
 		e := int32(s - pred)

@@ -1,6 +1,9 @@
 package lossless
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // normalSums holds the normal equations of a weighted least squares fit, in
 // integers: with at most maxFitSamples samples no sum overflows, and the fit is
@@ -11,7 +14,10 @@ type normalSums struct {
 	atb []int64
 }
 
-const maxFitSamples = 1 << 16
+const (
+	leastFitSamples = 1 << 12
+	maxFitSamples   = 1 << 16
+)
 
 func newNormalSums(n int) *normalSums {
 	return &normalSums{n, make([]int64, n*n), make([]int64, n)}
@@ -74,7 +80,14 @@ func (f *normalSums) solve() []float64 {
 
 // fixedPoint rounds v to the given number of fraction bits, within lo and hi.
 func fixedPoint(v float64, fraction uint, lo, hi int32) int32 {
-	return int32(math.Floor(min(max(float64(v*float64(int(1)<<fraction))+0.5, float64(lo)), float64(hi))))
+	v = float64(v*float64(int(1)<<fraction)) + 0.5
+	switch {
+	case !(v >= float64(lo)): // also if it is no number
+		return lo
+	case v > float64(hi):
+		return hi
+	}
+	return int32(math.Floor(v))
 }
 
 // fitWeight is indexed by local contrast: a sample counts in inverse proportion
@@ -108,14 +121,15 @@ const minFitSamples = 1 << 10
 // its residuals.
 type fitRow struct{ cur, n1, n2, res []int32 }
 
-// sample returns rows of every channel, as many as make up about limit samples.
-func (t *fastTile) sample(limit int) [][]fitRow {
+// sample returns rows of every channel, one in step, but not so few of a small
+// tile nor so many of a large one that the fit suffers or overflows.
+func (t *fastTile) sample(step int) [][]fitRow {
 	rows := make([][]fitRow, len(t.chans))
 	n := 0
 	for _, c := range t.chans {
 		n = max(n, c.w*c.h)
 	}
-	step := max(3, (n+limit-1)/limit)
+	step = max(min(step, n/leastFitSamples), (n+maxFitSamples-1)/maxFitSamples, 3)
 	for y0 := 0; y0 < t.height; y0 += step {
 		for y := y0; y < y0+3; y++ {
 			t.load(y)
@@ -147,6 +161,7 @@ func (t *fastTile) fit(rows [][]fitRow) (cost uint64) {
 		if len(rows[i])*c.w < minFitSamples {
 			continue
 		}
+		c.setShift(rows[i])
 		f := newNormalSums(fastTaps)
 		for k := range rows[i] {
 			t.useRow(c, rows, k)
@@ -176,6 +191,19 @@ func (t *fastTile) fit(rows [][]fitRow) (cost uint64) {
 	return cost
 }
 
+// setShift chooses the shift that makes the usual step from one sample to the
+// next at most about 16. A mean of logarithms, for few edges should not hide fine
+// shades.
+func (c *fastChannel) setShift(rows []fitRow) {
+	sum := 0
+	for _, r := range rows {
+		for x := rowPad; x < rowPad+c.w; x++ {
+			sum += bits.Len32(uint32(abs32(r.cur[x] - r.cur[x-1])))
+		}
+	}
+	c.shift = uint(max(0, sum/(len(rows)*c.w)-4))
+}
+
 // useRow makes the k-th sampled row current in c and its references.
 func (t *fastTile) useRow(c *fastChannel, rows [][]fitRow, k int) {
 	for j, d := range t.chans {
@@ -197,7 +225,7 @@ func (t *fastTile) chooseTransform() {
 		var least uint64
 		for i := range colourTransforms {
 			t.setTransform(i)
-			cost := t.fit(t.sample(maxFitSamples / 8))
+			cost := t.fit(t.sample(100))
 			if i == 0 || cost < least {
 				transform, least = i, cost
 			}

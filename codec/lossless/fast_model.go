@@ -1,7 +1,5 @@
 package lossless
 
-import "math/bits"
-
 // A predicted tile is coded channel by channel. A sample is predicted as a
 // linear combination of its neighbours
 //
@@ -40,7 +38,7 @@ const rowPad = 4
 type fastChannel struct {
 	w, h   int
 	lo, hi int32 // range of the samples
-	shift  uint  // of the activity: log2 of the range, less 8 bits
+	shift  uint  // brings magnitudes down to about those of 8-bit pictures
 	refs   [2]int
 	coefs  fastCoefs
 
@@ -65,9 +63,6 @@ func newFastChannel(w, h int, lo, hi int32) *fastChannel {
 		coefs: fastCoefs{tapMed: 1 << coefBits},
 		cur:   next(), n1: next(), n2: next(), res: next(), abs: next(), absN: next(),
 		part: make([]int64, w), act: make([]uint32, w),
-	}
-	if n := bits.Len32(uint32(hi - lo)); n > 9 {
-		c.shift = uint(n) - 9
 	}
 	return c
 }

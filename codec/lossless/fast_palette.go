@@ -77,9 +77,7 @@ func encodePalette(colours []plane, index plane, effort int) []byte {
 	return encodeBody(dst, []plane{index}, effort)
 }
 
-// decodePalette decodes what follows fastPalette or tilePalette; body decodes the
-// picture of indices.
-func decodePalette(data []byte, planes []plane, body func([]byte, []plane) error) error {
+func decodePalette(data []byte, planes []plane) error {
 	p := planes[0]
 	for _, q := range planes {
 		if q.w != p.w || q.h != p.h {
@@ -103,7 +101,7 @@ func decodePalette(data []byte, planes []plane, body func([]byte, []plane) error
 		return err
 	}
 	index := newPlane(p.w, p.h, last)
-	if err := body(data, []plane{index}); err != nil {
+	if err := decodeBody(data, []plane{index}); err != nil {
 		return err
 	}
 	for k, q := range planes {
@@ -186,9 +184,7 @@ func (h *headerCoder) used(list []uint16, limit int) ([]uint16, bool) {
 	return list, true
 }
 
-// decodeCompact decodes what follows fastCompact or tileCompact; body decodes the
-// picture of ranks.
-func decodeCompact(data []byte, planes []plane, body func([]byte, []plane) error) error {
+func decodeCompact(data []byte, planes []plane) error {
 	list, data, ok := cut(data)
 	if !ok {
 		return errFast
@@ -213,7 +209,7 @@ func decodeCompact(data []byte, planes []plane, body func([]byte, []plane) error
 	for i, p := range planes {
 		inner[i] = newPlane(p.w, p.h, uint16(max(most[i]-1, 1)))
 	}
-	if err := body(data, inner); err != nil {
+	if err := decodeBody(data, inner); err != nil {
 		return err
 	}
 	for i, p := range planes {

@@ -166,12 +166,8 @@ func (h *headerCoder) allTables(tables []*levelTables) bool {
 func encodePredicted(dst []byte, planes []plane) []byte {
 	t := newFastTile(planes)
 	t.chooseTransform()
-	fitted := t.chans
-	t.fit(t.sample(maxFitSamples))
-	t.setTransform(t.transform)
-	for i, c := range t.chans {
-		c.coefs = fitted[i].coefs
-	}
+	t.fit(t.sample(20))
+	t.renew()
 	folded := make([][]uint32, len(planes))
 	hists := make([][activityLevels * symbolStride]uint32, len(planes))
 	for i, p := range planes {
