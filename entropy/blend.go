@@ -15,10 +15,6 @@ type ContextSize struct {
 	// HashBits is, for a hashed context, the binary logarithm of the number of
 	// lines of 16 counters it shares.
 	HashBits uint
-
-	// Limit is the count at which the counters stop slowing down, at most
-	// CounterLimit.
-	Limit uint32
 }
 
 // A BlendConfig describes a [Blend].
@@ -34,8 +30,16 @@ type BlendConfig struct {
 	// context that selects the weights.
 	Sets []int
 
+	// Limit is the count at which the counters stop slowing down, at most
+	// CounterLimit.
+	Limit uint32
+
 	// Refine is the number of values of the context of the final stage.
 	Refine int
+
+	// Confidence gives every counter a second input, which grows with the bits
+	// it has seen: slower, and a little better.
+	Confidence bool
 
 	// Rate is the learning rate of the mixing weights in the long run, in
 	// 1/256. It starts higher.
@@ -46,8 +50,8 @@ type BlendConfig struct {
 //
 // For each symbol, [Blend.Begin] takes the values of all contexts. Then, for
 // each decision (a node), [Blend.P] gives the probability that the bit is 1 and
-// [Blend.Update] tells what it was. The opinions of the counters, two numbers
-// each, are weighted by each of the sets, the results once more by weights of
+// [Blend.Update] tells what it was. The opinions of the counters, one number or
+// two each, are weighted by each of the sets, the results once more by weights of
 // the node, and the outcome is calibrated by an adaptive map with the context
 // of the final stage (an APM).
 type Blend struct {
@@ -59,13 +63,15 @@ type Blend struct {
 	group    int      // of 16 nodes, that line is for; -1 when it is stale
 	mem      []Counter
 
-	x    []int32 // inputs of the sets: two per context, then a constant
+	x    []int32 // inputs of the sets: those of the contexts, then a constant
+	sure bool    // the contexts have second inputs, after all the first ones
 	sets []weightSet
 	last []int32 // weights of the sets' outputs, by node
 
 	apm    []uint16 // by context of the final stage, node and 33 steps
 	refine int
 
+	limit       uint32
 	rate, boost int32
 
 	// Of the decision under way:
@@ -99,6 +105,10 @@ func NewBlend(c BlendConfig) *Blend {
 		panic(fmt.Sprintf("entropy: bad BlendConfig %+v", c))
 	}
 	n := len(c.Contexts)
+	inputs := n + 1
+	if c.Confidence {
+		inputs += n
+	}
 	b := &Blend{
 		nodes:    c.Nodes,
 		contexts: c.Contexts,
@@ -106,9 +116,11 @@ func NewBlend(c BlendConfig) *Blend {
 		value:    make([]uint32, n),
 		line:     make([]int, n),
 		group:    -1,
-		x:        make([]int32, (2*n+1+15)&^15),
+		x:        make([]int32, (inputs+15)&^15),
+		sure:     c.Confidence,
 		last:     make([]int32, c.Nodes*len(c.Sets)),
 		apm:      make([]uint16, c.Refine*c.Nodes*apmSteps),
+		limit:    c.Limit,
 		rate:     c.Rate,
 		boost:    boostStart,
 	}
@@ -125,14 +137,14 @@ func NewBlend(c BlendConfig) *Blend {
 	for i := range b.mem {
 		b.mem[i] = CounterInit
 	}
-	b.x[2*n] = StretchOne
+	b.x[inputs-1] = StretchOne
 	for _, values := range c.Sets {
 		w := make([]int32, values*c.Nodes*len(b.x))
 		// At the start all counters are believed alike, and a little more than
 		// on average: they see different things.
 		for i := 0; i < len(w); i += len(b.x) {
 			for j := range n {
-				w[i+2*j] = int32(weightOne * 14 / 10 / n)
+				w[i+j] = int32(weightOne * 14 / 10 / n)
 			}
 		}
 		b.sets = append(b.sets, weightSet{w: w})
@@ -183,11 +195,19 @@ func (b *Blend) P(node int) uint32 {
 	}
 	b.node = node
 	x := b.x
-	for i, l := range b.line {
-		c := b.mem[l+node&15]
-		p := c.P()
-		x[2*i] = Stretch(p)
-		x[2*i+1] = (int32(p>>5) - 1024) * int32(min(c.Count(), 32)) >> 5
+	mem := b.mem[node&15:]
+	if first := x[:len(b.line)]; b.sure {
+		second := x[len(b.line):][:len(b.line)]
+		for i, l := range b.line {
+			c := mem[l]
+			p := c.P()
+			first[i] = Stretch(p)
+			second[i] = (int32(p>>5) - 1024) * int32(min(c.Count(), 32)) >> 5
+		}
+	} else {
+		for i, l := range b.line {
+			first[i] = Stretch(mem[l].P())
+		}
 	}
 	last := b.last[node*len(b.sets):][:len(b.sets)]
 	var z int32
@@ -226,8 +246,8 @@ func (b *Blend) Update(bit int) {
 		last[i] = min(max(last[i]+(s.out*err+1<<12)>>13, -8*weightOne), 8*weightOne)
 		kernels.MixTrain(s.cur, b.x, (y-int32(s.p))*rate>>8, mixShift)
 	}
-	n := b.node & 15
-	for i, l := range b.line {
-		b.mem[l+n].Update(bit, b.contexts[i].Limit)
+	mem := b.mem[b.node&15:]
+	for _, l := range b.line {
+		mem[l].Update(bit, b.limit)
 	}
 }

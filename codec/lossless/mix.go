@@ -25,6 +25,8 @@ type mixConfig struct {
 	contexts []contextID
 	sets     []setID
 	hashBits uint // at most, of a hashed context
+
+	confidence bool // see entropy.BlendConfig
 }
 
 var errMix = errors.New("lossless: invalid mixed tile")

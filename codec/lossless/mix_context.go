@@ -89,14 +89,14 @@ type pixel struct {
 }
 
 func (m *mixer) initContexts() {
-	c := entropy.BlendConfig{Nodes: numNodes, Refine: scaleLevels, Rate: 40}
+	c := entropy.BlendConfig{Nodes: numNodes, Refine: scaleLevels, Limit: entropy.CounterLimit, Confidence: m.cfg.confidence, Rate: 40}
 	hash := uint(10)
 	for hash < m.cfg.hashBits && 1<<hash < m.s.w*m.s.h {
 		hash++
 	}
 	for _, id := range m.cfg.contexts {
 		c.Contexts = append(c.Contexts, entropy.ContextSize{
-			Values: contextValues[id], HashBits: hash, Limit: entropy.CounterLimit,
+			Values: contextValues[id], HashBits: hash,
 		})
 	}
 	for _, id := range m.cfg.sets {
@@ -119,44 +119,31 @@ func quantScale(s int32) int32 {
 	return min(int32(n-2)*4+int32(v<<2>>n&3), scaleLevels-1)
 }
 
-// quant11 quantises a difference to 0..10, 5 being none.
-func quant11(d int32) int32 {
-	q := int32(5)
-	switch a := abs(d); {
-	case a == 0:
-		q = 0
-	case a <= 2:
-		q = 1
-	case a <= 5:
-		q = 2
-	case a <= 11:
-		q = 3
-	case a <= 24:
-		q = 4
-	}
-	if d < 0 {
-		return 5 - q
-	}
-	return 5 + q
-}
+// quant11 quantises a difference to 0..10 and quant9 a residual to 0..8, the
+// middle being none.
+func quant11(d int32) int32 { return int32(quant11Table[min(max(d, -32), 32)+32]) }
+func quant9(d int32) int32  { return int32(quant9Table[min(max(d, -16), 16)+16]) }
 
-// quant9 quantises a residual to 0..8, 4 being none.
-func quant9(d int32) int32 {
-	q := int32(4)
-	switch a := abs(d); {
-	case a == 0:
-		q = 0
-	case a <= 1:
-		q = 1
-	case a <= 3:
-		q = 2
-	case a <= 8:
-		q = 3
+var (
+	quant11Table = quantTable[[65]uint8](0, 2, 5, 11, 24)
+	quant9Table  = quantTable[[33]uint8](0, 1, 3, 8)
+)
+
+// quantTable returns the table of a quantiser, symmetrical to its middle, of
+// which bounds are the largest magnitudes of all levels but the last.
+func quantTable[T [65]uint8 | [33]uint8](bounds ...int) (t T) {
+	half := len(t) / 2
+	for i := range len(t) {
+		a, q := max(i-half, half-i), 0
+		for q < len(bounds) && a > bounds[q] {
+			q++
+		}
+		if i < half {
+			q = -q
+		}
+		t[i] = uint8(len(bounds) + q)
 	}
-	if d < 0 {
-		return 4 - q
-	}
-	return 4 + q
+	return t
 }
 
 // clampTo returns d limited to +-limit, plus limit.
@@ -242,9 +229,11 @@ func (m *mixer) prepare(x, y, i int) {
 	v[ctxRef1] = hash2(c, r1)
 	v[ctxColour] = hash4(c, r0, r1, 0)
 	v[ctxColourNear] = hash2(clampTo(r0-c, 63), clampTo(r1-c, 63))
-	v[ctxPair] = hash4(c, w, n, 0)
-	v[ctxPatch] = hash4(int32(hash2(c, w)), n, nw, ne)
-	v[ctxWindow] = hash4(int32(hash4(c, w, n, nw)), int32(hash4(ne, ww, nn, r0)), r1, 0)
+	pair := int32(hash4(c, w, n, 0))
+	v[ctxPair] = uint32(pair)
+	patch := int32(hash4(pair, nw, ne, 0))
+	v[ctxPatch] = uint32(patch)
+	v[ctxWindow] = hash4(patch, ww, nn, int32(hash2(r0, r1)))
 	for k, id := range m.cfg.contexts {
 		m.active[k] = v[id]
 	}

@@ -6,13 +6,13 @@ var mixConfigs = [10]mixConfig{
 		wls:      []wlsConfig{{near: 8, ref0: 4, ref1: 3, lambda: .9, rho: .85, every: 8}},
 		contexts: []contextID{ctxDist0, ctxDistBlend, ctxTexture, ctxRefResidual, ctxRef0, ctxColour, ctxPatch},
 		sets:     []setID{setScale},
-		hashBits: 16,
+		hashBits: 12,
 	},
 	5: {
 		wls:      []wlsConfig{{near: 12, ref0: 6, ref1: 5, lambda: .9, rho: .85, every: 4}},
 		contexts: []contextID{ctxDist0, ctxDistFixed, ctxDistBlend, ctxTexture, ctxWide, ctxRefResidual, ctxRefEnergy, ctxNear, ctxCentre, ctxRef0, ctxRef1, ctxColour, ctxColourNear, ctxPair, ctxPatch},
 		sets:     []setID{setScale, setRefResidual},
-		hashBits: 16,
+		hashBits: 12,
 	},
 	6: {
 		wls:      []wlsConfig{{near: 12, ref0: 6, ref1: 5, lambda: .9, rho: .85, every: 4}},
@@ -48,5 +48,7 @@ var mixConfigs = [10]mixConfig{
 		},
 		sets:     []setID{setScale, setRefResidual, setDisagreement, setTexture},
 		hashBits: 18,
+
+		confidence: true,
 	},
 }

@@ -136,11 +136,11 @@ func (j *job) decodeMixed(data []byte, planes []plane, rgb bool) error {
 	}
 	switch m, data := data[0], data[1:]; m {
 	case tilePalette:
-		return decodePalette(data, planes, func(data []byte, planes []plane) error {
+		return decodeIndexed(data, planes, func(data []byte, planes []plane) error {
 			return j.decodeMixed(data, planes, false)
 		})
 	case tileCompact:
-		return decodeCompact(data, planes, func(data []byte, planes []plane) error {
+		return decodeRanked(data, planes, func(data []byte, planes []plane) error {
 			return j.decodeMixed(data, planes, rgb)
 		})
 	default:
