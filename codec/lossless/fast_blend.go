@@ -50,6 +50,7 @@ type blender struct {
 	near  []uint64 // [x*fours+i]: errors above of the predictors of four i
 	errs  [3][]uint64
 	bias  [blendCells]blendCell
+	drift [driftSteps * driftSteps * driftSteps]blendCell
 	act   [actFeatures]int32 // weights of the activity
 	absNN []int32            // magnitudes of the residuals two rows above, padded
 }
@@ -77,7 +78,7 @@ const (
 	blendFraction = 4
 	blendErrLimit = 5 << blendFraction
 	blendCells    = 256 * 8 * 3
-	blendWindow   = 64
+	blendWindow   = 128
 )
 
 // blendReciprocal is 2^16/(n+4).
@@ -222,6 +223,22 @@ func (b *blender) cell(p, w, n, nw, ne, ww, nn int64, aW, aN int32, e1 int64) *b
 	return &b.bias[(t<<3|q)*3+r]
 }
 
+// drifting returns the second bias context, by the residuals to the left and of
+// the references.
+func (b *blender) drifting(eW, e1, e2 int32) *blendCell {
+	return &b.drift[(b.step(eW)*driftSteps+b.step(e1))*driftSteps+b.step(e2)]
+}
+
+// step quantises a residual to 0..driftSteps-1.
+func (b *blender) step(e int32) int {
+	return int(driftStep[max(min(e>>(b.c.shift&31), 7), -8)&15])
+}
+
+// driftStep is indexed by a residual in -8..7, modulo 16.
+var driftStep = [16]uint8{3, 4, 4, 5, 5, 5, 6, 6, 0, 0, 0, 1, 1, 1, 2, 2}
+
+const driftSteps = 7
+
 // correction returns what to add to a prediction, in 1/2^blendFraction.
 func (c *blendCell) correction() int64 {
 	return int64(c.sum) * blendReciprocal[c.n&(blendWindow-1)] >> 16
@@ -274,7 +291,7 @@ func abs32(v int32) int32 {
 
 // analyse predicts a row, leaves the residuals in c.res and c.abs, and stores
 // them folded in out.
-func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
+func (b *blender) analyse(x0, x1 int, r1, r2 []int32, out []uint32) {
 	c := b.c
 	n := x1 - x0
 	at := rowPad + x0
@@ -293,20 +310,25 @@ func (b *blender) analyse(x0, x1 int, r1 []int32, out []uint32) {
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aW := c.abs[at-1]
 	var ps [maxBlend]int64
+	eLeft := c.res[at-1]
+	r2 = r2[at:][:n]
 	for x := range cur {
 		sN, sNE := int64(above[x]), int64(above[x+1])
 		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
 		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
-		q := p + cell.correction()
+		drift := b.drifting(eLeft, r1[x], r2[x])
+		q := p + (cell.correction()+drift.correction())*3>>2
 		half := q >> (blendFraction - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 
 		s := int64(cur[x])
+		e := int32(s - pred)
 		cell.learn(s<<blendFraction-p, limit)
+		drift.learn(s<<blendFraction-p, limit)
+		eLeft = e
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
 		}
-		e := int32(s - pred)
 		a := abs32(e)
 		res[x] = e
 		abs[x] = a
@@ -340,7 +362,7 @@ func (b *blender) levels(x0, x1 int, out []uint32, hist *[activityLevels * symbo
 }
 
 // decode decodes a row. It mirrors analyse and levels.
-func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
+func (b *blender) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 	c := b.c
 	n := x1 - x0
 	at := rowPad + x0
@@ -360,6 +382,8 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aWW, aW := c.abs[at-2], c.abs[at-1]
 	var ps [maxBlend]int64
+	eLeft := c.res[at-1]
+	r2 = r2[at:][:n]
 	for x := range cur {
 		act := acts[x] + uint32(wW*aW+wWW*aWW+wG*abs32(int32(sW-sNW)))
 		z := in.residual(levelOf(act >> actBits))
@@ -367,7 +391,8 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 		sN, sNE := int64(above[x]), int64(above[x+1])
 		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
 		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
-		q := p + cell.correction()
+		drift := b.drifting(eLeft, r1[x], r2[x])
+		q := p + (cell.correction()+drift.correction())*3>>2
 		half := q >> (blendFraction - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 
@@ -376,6 +401,8 @@ func (b *blender) decode(x0, x1 int, r1 []int32, in *fastStream) {
 		e := (g ^ flip) - flip
 		s := pred + int64(e)
 		cell.learn(s<<blendFraction-p, limit)
+		drift.learn(s<<blendFraction-p, limit)
+		eLeft = e
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
 		}

@@ -44,7 +44,7 @@ func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 			out := folded[i][y*c.w:][:c.w]
 			t.eachPart(c, y, func(x0, x1 int) {
 				bs[i].prepare(x0, x1, r1, r2)
-				bs[i].analyse(x0, x1, r1, out[x0:x1])
+				bs[i].analyse(x0, x1, r1, r2, out[x0:x1])
 			})
 			copy(residuals[i][y*c.w:][:c.w], c.res[rowPad:])
 			if y&15 == 4 {
@@ -198,7 +198,7 @@ func decodeBlended(data []byte, planes []plane) error {
 			t.eachPart(c, y, func(x0, x1 int) {
 				bs[i].prepare(x0, x1, r1, r2)
 				bs[i].activity(x0, x1, r1, r2)
-				bs[i].decode(x0, x1, r1, streams[i])
+				bs[i].decode(x0, x1, r1, r2, streams[i])
 			})
 			bs[i].endRow()
 		}
