@@ -72,7 +72,7 @@ var blendWeight = func() (t [4096]uint32) {
 
 // A blendCell averages the error left in one context: the sum of the last few
 // dozen errors in 1/16 of a sample, and their number.
-type blendCell struct{ sum, n int32 }
+type blendCell struct{ sum, n int16 }
 
 const (
 	blendFraction = 4
@@ -239,15 +239,16 @@ var driftStep = [16]uint8{3, 4, 4, 5, 5, 5, 6, 6, 0, 0, 0, 1, 1, 1, 2, 2}
 
 const driftSteps = 7
 
-// correction returns what to add to a prediction, in 1/2^blendFraction.
+// correction returns what to add to a prediction, in 1/2^blendFraction of the
+// step that the shift leaves.
 func (c *blendCell) correction() int64 {
 	return int64(c.sum) * blendReciprocal[c.n&(blendWindow-1)] >> 16
 }
 
-// learn takes note of an error, which counts up to limit: an edge tells nothing
+// learn takes note of an error, which counts only so far: an edge tells nothing
 // of what follows.
-func (c *blendCell) learn(d, limit int64) {
-	c.sum += int32(max(min(d, limit), -limit))
+func (c *blendCell) learn(d int64) {
+	c.sum += int16(max(min(d, blendErrLimit), -blendErrLimit))
 	c.n++
 	if c.n == blendWindow {
 		c.sum /= 2
@@ -306,7 +307,7 @@ func (b *blender) analyse(x0, x1 int, r1, r2 []int32, out []uint32) {
 	out = out[:n]
 	errs := b.errs[0][(at-2)*k:]
 	lo, hi := int64(c.lo), int64(c.hi)
-	limit := int64(blendErrLimit) << (c.shift & 63)
+	shift := c.shift & 63
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aW := c.abs[at-1]
 	var ps [maxBlend]int64
@@ -317,14 +318,15 @@ func (b *blender) analyse(x0, x1 int, r1, r2 []int32, out []uint32) {
 		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
 		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
 		drift := b.drifting(eLeft, r1[x], r2[x])
-		q := p + (cell.correction()+drift.correction())*3>>2
+		q := p + (cell.correction()+drift.correction())<<shift*3>>2
 		half := q >> (blendFraction - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 
 		s := int64(cur[x])
 		e := int32(s - pred)
-		cell.learn(s<<blendFraction-p, limit)
-		drift.learn(s<<blendFraction-p, limit)
+		d := (s<<blendFraction - p) >> shift
+		cell.learn(d)
+		drift.learn(d)
 		eLeft = e
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
@@ -377,7 +379,7 @@ func (b *blender) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 	r1 = r1[at:][:n]
 	errs := b.errs[0][(at-2)*k:]
 	lo, hi := int64(c.lo), int64(c.hi)
-	limit := int64(blendErrLimit) << (c.shift & 63)
+	shift := c.shift & 63
 	wW, wWW, wG := b.act[actAbove], b.act[actAbove+1], b.act[actAbove+2]
 	sWW, sW, sNW := int64(c.cur[at-2]), int64(c.cur[at-1]), int64(c.n1[at-1])
 	aWW, aW := c.abs[at-2], c.abs[at-1]
@@ -392,7 +394,7 @@ func (b *blender) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 		p := b.blend(x0+x, sW, sWW, clampedGradient(sW, sN, sNW), errs[(x+1)*k:], errs[x*k:], &ps)
 		cell := b.cell(p, sW, sN, sNW, sNE, sWW, int64(twice[x]), aW, absN[x], int64(r1[x]))
 		drift := b.drifting(eLeft, r1[x], r2[x])
-		q := p + (cell.correction()+drift.correction())*3>>2
+		q := p + (cell.correction()+drift.correction())<<shift*3>>2
 		half := q >> (blendFraction - 1)
 		pred := min(max((half+1)>>1, lo), hi)
 
@@ -400,8 +402,9 @@ func (b *blender) decode(x0, x1 int, r1, r2 []int32, in *fastStream) {
 		flip := int32(half)&1 - 1
 		e := (g ^ flip) - flip
 		s := pred + int64(e)
-		cell.learn(s<<blendFraction-p, limit)
-		drift.learn(s<<blendFraction-p, limit)
+		d := (s<<blendFraction - p) >> shift
+		cell.learn(d)
+		drift.learn(d)
 		eLeft = e
 		for i := range k {
 			errs[(x+2)*k+i] = b.learn(s, ps[4*i:min(4*i+4, 2*b.pairs)])
