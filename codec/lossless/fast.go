@@ -56,18 +56,24 @@ func encodeFast(planes []plane, effort int) []byte {
 // themselves.
 func encodeBody(dst []byte, planes []plane, effort int) []byte {
 	n := len(dst)
-	if effort == 1 {
-		dst = encodePredicted(append(dst, fastPredicted), planes)
-	} else {
-		dst = encodeBlended(append(dst, fastBlended), planes, effort)
-	}
-	if rowsMayWin(planes) {
-		if r := encodeRows(planes, effort); 1+len(r) < len(dst)-n {
-			dst = append(append(dst[:n], fastRows), r...)
+	try := func(way byte, encode func(dst []byte) []byte) {
+		if b := encode([]byte{way}); len(dst) == n || len(b) < len(dst)-n {
+			dst = append(dst[:n], b...)
 		}
 	}
-	if size := packedSize(planes); 1+size < len(dst)-n {
-		dst = pack(append(dst[:n], fastRaw), planes)
+	plain := effort == 1
+	if !plain {
+		try(fastBlended, func(dst []byte) []byte { return encodeBlended(dst, planes, effort) })
+	}
+	if rowsMayWin(planes) {
+		try(fastRows, func(dst []byte) []byte { return append(dst, encodeRows(planes, effort)...) })
+		plain = true
+	}
+	if plain {
+		try(fastPredicted, func(dst []byte) []byte { return encodePredicted(dst, planes) })
+	}
+	if 1+packedSize(planes) < len(dst)-n {
+		try(fastRaw, func(dst []byte) []byte { return pack(dst, planes) })
 	}
 	return dst
 }

@@ -11,6 +11,9 @@ func (t *fastTile) blenders(coefs [][]blendCoefs) []*blender {
 	return bs
 }
 
+// The activity is fitted to one row in activityRows, a power of two.
+const activityRows = 32
+
 // encodeBlended appends the blended form of the tile to dst.
 func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 	t := newFastTile(planes)
@@ -47,7 +50,7 @@ func encodeBlended(dst []byte, planes []plane, effort int) []byte {
 				bs[i].analyse(x0, x1, r1, r2, out[x0:x1])
 			})
 			copy(residuals[i][y*c.w:][:c.w], c.res[rowPad:])
-			if y&15 == 4 {
+			if y&(activityRows-1) == min(4, c.h-1) {
 				bs[i].fitActivity(sums[i], r1, r2)
 			}
 			bs[i].endRow()
