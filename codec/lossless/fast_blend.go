@@ -142,28 +142,32 @@ func (b *blender) prepare(x0, x1 int, r1, r2 []int32) {
 	c := b.c
 	n := x1 - x0
 	at := rowPad + x0
+	k := b.fours
+	near := b.near[x0*k:][:n*k]
+	f0 := b.errs[1][(at-1)*k:][:n*k]
+	f1 := b.errs[1][at*k:][:n*k]
+	f2 := b.errs[1][(at+1)*k:][:n*k]
+	g := b.errs[2][at*k:][:n*k]
+	for i := range near {
+		near[i] = 2*f0[i] + 4*f1[i] + 3*f2[i] + g[i]
+	}
+
 	n1 := c.n1[at-2:][:n+4]
 	n2 := c.n2[at-1:][:n+2]
 	r1 = r1[at:][:n+1]
 	r2 = r2[at:][:n+1]
-	k := b.fours
-	eN := b.errs[1][(at-1)*k:]
-	eNN := b.errs[2][at*k:]
+	part := b.part[x0*b.pairs:][:n*b.pairs]
+	packed := b.packed[:b.pairs]
+	i := 0
 	for x := range n {
 		nww, nw, no, ne, nee := int64(n1[x]), int64(n1[x+1]), int64(n1[x+2]), int64(n1[x+3]), int64(n1[x+4])
 		nnw, nn, nne := int64(n2[x]), int64(n2[x+1]), int64(n2[x+2])
 		a, a1, d, d1 := int64(r1[x]), int64(r1[x+1]), int64(r2[x]), int64(r2[x+1])
-		part := b.part[(x0+x)*b.pairs:][:b.pairs]
-		for i := range part {
-			w := &b.packed[i&(maxBlend/2-1)]
+		for j := range packed {
+			w := &packed[j]
 			part[i] = w[0]*no + w[1]*nw + w[2]*ne + w[3]*nn + w[4]*nne + w[5]*nnw +
 				w[6]*nee + w[7]*nww + w[8]*a + w[9]*a1 + w[10]*d + w[11]*d1
-		}
-		near := b.near[(x0+x)*k:][:k]
-		f := eN[x*k:][:3*k]
-		g := eNN[x*k:][:k]
-		for i := range near {
-			near[i] = 2*f[i] + 4*f[i+k] + 3*f[i+2*k] + g[i]
+			i++
 		}
 	}
 }
@@ -358,7 +362,12 @@ func (b *blender) levels(x0, x1 int, out []uint32, hist *[activityLevels * symbo
 		act := acts[x] + uint32(wW*abs[x+1]+wWW*abs[x]+wG*abs32(cur[x]-above[x]))
 		level := levelOf(act >> actBits)
 		out[x] = level<<18 | z
-		sym, _ := symbolOf(z)
+		var sym uint32
+		if z < uint32(len(smallSymbols)) {
+			sym = uint32(smallSymbols[z])
+		} else {
+			sym, _ = symbolOf(z)
+		}
 		hist[level&(activityLevels-1)*symbolStride|sym&(symbolStride-1)]++
 	}
 }
