@@ -81,10 +81,10 @@ const (
 	blendWindow   = 128
 )
 
-// blendReciprocal is 2^16/(n+4).
+// blendReciprocal is 2^16/(n+20).
 var blendReciprocal = func() (t [blendWindow]int64) {
 	for n := range t {
-		t[n] = int64(1<<16) / int64(n+4)
+		t[n] = int64(1<<16) / int64(n+20)
 	}
 	return
 }()
