@@ -86,9 +86,9 @@ func decodeFast(data []byte, planes []plane) error {
 	}
 	switch data[0] {
 	case fastPalette:
-		return decodePalette(data[1:], planes)
+		return decodeIndexed(data[1:], planes, decodeBody)
 	case fastCompact:
-		return decodeCompact(data[1:], planes)
+		return decodeRanked(data[1:], planes, decodeBody)
 	}
 	return decodeBody(data, planes)
 }

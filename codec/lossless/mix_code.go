@@ -133,7 +133,7 @@ func (m *mixer) codePlane(p *plane, step func(n int) error) error {
 		for x := range row {
 			i := start + x
 			m.predict(x, y, i)
-			m.prepare(x, y, i)
+			m.prepare(x, i)
 			v := m.codeSample(int32(row[x]))
 			row[x] = uint16(v)
 			s.v[i] = v

@@ -18,9 +18,9 @@ const (
 	ctxDist3
 	ctxDistFixed
 	ctxDistBlend
+	ctxFixedPair // the first least-squares and the second fixed prediction
 
 	// How noisy the surroundings are.
-	ctxScalePair // errors of the first predictor, last errors of the blend
 	ctxWide      // errors of the blend nearby and farther
 	ctxRefScale  // errors at the place in the planes coded before
 	ctxRefEnergy // the same around the place
@@ -29,12 +29,14 @@ const (
 	ctxTexture
 	ctxNear
 	ctxCorner
-	ctxResidual
+	ctxFar
+	ctxFour
+	ctxRefShift0
+	ctxRefShift1
 	ctxRefResidual
 
 	// Exact values: histograms with gaps, colours that belong together.
 	ctxCentre
-	ctxCentreN
 	ctxRef0
 	ctxRef1
 	ctxColour
@@ -56,6 +58,8 @@ const (
 	setRefResidual
 	setDisagreement
 	setTexture
+	setNear
+	setWide
 
 	numSets
 )
@@ -71,14 +75,15 @@ const (
 var contextValues = [numContexts]int{
 	ctxDist0: distValues, ctxDist1: distValues, ctxDist2: distValues, ctxDist3: distValues,
 	ctxDistFixed: distValues, ctxDistBlend: distValues,
-	ctxScalePair: scaleLevels * scaleLevels, ctxWide: scaleLevels * scaleLevels,
+	ctxWide:     scaleLevels * scaleLevels,
 	ctxRefScale: scaleLevels * 16, ctxRefEnergy: scaleLevels * scaleLevels,
 	ctxTexture: 64 * 16, ctxNear: 11 * 11 * 4, ctxCorner: 11 * 11 * 8,
-	ctxResidual: 9 * 9 * 9, ctxRefResidual: 11 * 11 * 4,
+	ctxFar: 11 * 11 * 8, ctxFour: 7 * 7 * 7 * 7, ctxRefShift0: 11 * 11 * 8, ctxRefShift1: 11 * 11 * 8,
+	ctxRefResidual: 11 * 11 * 4, ctxFixedPair: 25 * 25 * 10,
 }
 
 var setValues = [numSets]int{
-	setScale: scaleLevels, setRefResidual: 9 * 9, setDisagreement: scaleLevels, setTexture: 64,
+	setScale: scaleLevels, setRefResidual: 9 * 9, setDisagreement: scaleLevels, setTexture: 64, setNear: 49, setWide: scaleLevels,
 }
 
 // pixel holds what the contexts of one sample share.
@@ -119,6 +124,8 @@ func quantScale(s int32) int32 {
 	return min(int32(n-2)*4+int32(v<<2>>n&3), scaleLevels-1)
 }
 
+func quant7(d int32) int32 { return int32(quant7Table[min(max(d, -16), 16)+16]) }
+
 // quant11 quantises a difference to 0..10 and quant9 a residual to 0..8, the
 // middle being none.
 func quant11(d int32) int32 { return int32(quant11Table[min(max(d, -32), 32)+32]) }
@@ -126,6 +133,7 @@ func quant9(d int32) int32  { return int32(quant9Table[min(max(d, -16), 16)+16])
 
 var (
 	quant11Table = quantTable[[65]uint8](0, 2, 5, 11, 24)
+	quant7Table  = quantTable[[33]uint8](1, 4, 12)
 	quant9Table  = quantTable[[33]uint8](0, 1, 3, 8)
 )
 
@@ -158,7 +166,7 @@ func hash4(a, b, c, d int32) uint32 { return hash2(int32(hash2(a, b)), int32(has
 
 // prepare cancels the bias of the blend, lays the centre of the decisions and
 // sets all contexts.
-func (m *mixer) prepare(x, y, i int) {
+func (m *mixer) prepare(x, i int) {
 	s, deep := m.s, m.deep
 	w, n, nw, ne := s.v[i-1], s.v[i-s.stride], s.v[i-s.stride-1], s.v[i-s.stride+1]
 	ww, nn := s.v[i-2], s.v[i-2*s.stride]
@@ -169,6 +177,8 @@ func (m *mixer) prepare(x, y, i int) {
 	// is none, neighbours stand in.
 	r0, r1 := w, n
 	var e0, e1, energy int32
+	// What each of them gained from its neighbours W and N.
+	var fromW, fromN [2]int32
 	for k, r := range m.refs {
 		g := r.residual.v
 		e := g[i] >> deep
@@ -178,6 +188,7 @@ func (m *mixer) prepare(x, y, i int) {
 			r1, e1 = r.samples.v[i], e
 		}
 		st := r.residual.stride
+		fromW[k], fromN[k] = r.samples.v[i]-r.samples.v[i-1], r.samples.v[i]-r.samples.v[i-st]
 		energy += 4*abs(e) + (2*(abs(g[i-1])+abs(g[i+1])+abs(g[i-st])+abs(g[i+st]))+
 			abs(g[i-st-1])+abs(g[i-st+1])+abs(g[i+st-1])+abs(g[i+st+1]))>>deep
 	}
@@ -211,20 +222,20 @@ func (m *mixer) prepare(x, y, i int) {
 	}
 	v[ctxDistFixed] = m.dist(len(m.wls))
 	v[ctxDistBlend] = m.dist(last)
-	h := &m.history[last]
-	recent := h[y%3][x+margin-1] + h[(y+2)%3][x+margin]
+	v[ctxFixedPair] = uint32((clampTo(m.offset(0), 12)*25+clampTo(m.offset(len(m.wls)+1), 12))*10 + qs/4)
 	wide := m.wideAbove[min(x+margin+2, len(m.wideAbove)-1)] + m.wideRow[x+margin-1]
-	v[ctxScalePair] = uint32(quantScale(m.scale[0])*scaleLevels + quantScale(2*recent))
 	v[ctxWide] = uint32(qs*scaleLevels + quantScale(wide>>2))
 	v[ctxRefScale] = uint32(quantScale((abs(e0)+abs(e1))*16)*16 + min(qs/2, 15))
 	v[ctxRefEnergy] = uint32(qs*scaleLevels + quantScale(energy*2))
 	v[ctxTexture] = uint32(tex*16 + min(qs/3, 15))
 	v[ctxNear] = uint32((quant11((w-c)>>deep)*11+quant11((n-c)>>deep))*4 + min(qs/8, 3))
 	v[ctxCorner] = uint32((quant11((ne-c)>>deep)*11+quant11((nw-c)>>deep))*8 + min(qs/4, 7))
-	v[ctxResidual] = uint32((quant9(eW)*9+quant9(eN))*9 + quant9(eNE))
+	v[ctxFar] = uint32((quant11((ww-c)>>deep)*11+quant11((nn-c)>>deep))*8 + min(qs/4, 7))
+	v[ctxFour] = uint32(((quant7((w-c)>>deep)*7+quant7((n-c)>>deep))*7+quant7((nw-c)>>deep))*7 + quant7((ne-c)>>deep))
+	v[ctxRefShift0] = uint32((quant11((w+fromW[0]-c)>>deep)*11+quant11((n+fromN[0]-c)>>deep))*8 + min(qs/4, 7))
+	v[ctxRefShift1] = uint32((quant11((w+fromW[1]-c)>>deep)*11+quant11((n+fromN[1]-c)>>deep))*8 + min(qs/4, 7))
 	v[ctxRefResidual] = uint32((quant11(e0)*11+quant11(e1))*4 + min(qs/8, 3))
 	v[ctxCentre] = uint32(c)
-	v[ctxCentreN] = hash2(c, n)
 	v[ctxRef0] = hash2(c, r0)
 	v[ctxRef1] = hash2(c, r1)
 	v[ctxColour] = hash4(c, r0, r1, 0)
@@ -249,6 +260,10 @@ func (m *mixer) prepare(x, y, i int) {
 				d += abs(m.mu[0] - m.mu[1])
 			}
 			m.sel[k] = int(quantScale(d >> deep))
+		case setNear:
+			m.sel[k] = int(quant7((w-c)>>deep)*7 + quant7((n-c)>>deep))
+		case setWide:
+			m.sel[k] = int(quantScale(wide >> 2))
 		case setTexture:
 			m.sel[k] = int(tex)
 		}
@@ -259,8 +274,13 @@ func (m *mixer) prepare(x, y, i int) {
 // dist returns the context of prediction k: its scale and its distance to the
 // centre.
 func (m *mixer) dist(k int) uint32 {
-	d := (m.mu[k] - m.pix.centre*one16) >> (2 + m.pix.step)
-	return uint32(quantScale(m.scale[k])*offsetLevels + clampTo(d, offsetLevels/2))
+	return uint32(quantScale(m.scale[k])*offsetLevels + clampTo(m.offset(k), offsetLevels/2))
+}
+
+// offset returns the distance of prediction k to the centre, in quarters of a
+// sample value or coarser.
+func (m *mixer) offset(k int) int32 {
+	return (m.mu[k] - m.pix.centre*one16) >> (2 + m.pix.step)
 }
 
 // widen adds the error of the blend at column x to the smoothed errors.
