@@ -3,6 +3,7 @@ package lossless
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/transform/lattice"
@@ -15,6 +16,9 @@ import (
 //	              luma and chroma planes
 //	tilePalette   a palette, coded as a fast tile, and a tile of indices
 //	tileCompact   the values that each plane uses, and a tile of their ranks
+//	tileCopies    planes that equal earlier ones: for each plane, two bits, the
+//	              lowest first, with the index of the first plane equal to it;
+//	              then a tile of the others
 //	tileMix+n     mixed contexts, of the configuration of effort n
 //
 // Numbers are uvarints. A length stands before all parts but the last.
@@ -22,6 +26,7 @@ const (
 	tileLattice = 8
 	tilePalette = 9
 	tileCompact = 10
+	tileCopies  = 11
 	tileMix     = 16
 )
 
@@ -66,6 +71,10 @@ func (j *job) finish() { j.m.add(j.samples - j.told) }
 
 // encodeTile codes a tile. rgb says that its first three planes are R, G and B.
 func (j *job) encodeTile(planes []plane, rgb bool, effort int) ([]byte, error) {
+	if first, distinct := copies(planes); len(distinct) < len(planes) {
+		data, err := j.encodeTile(distinct, false, effort)
+		return append([]byte{tileCopies, first}, data...), err
+	}
 	if rgb {
 		if data, err := j.encodeLattice(planes, effort); data != nil || err != nil {
 			return data, err
@@ -78,7 +87,7 @@ func (j *job) encodeTile(planes []plane, rgb bool, effort int) ([]byte, error) {
 		return data, nil
 	}
 	data, err := j.encodeMixed(planes, rgb, effort)
-	if err == nil && j.samples <= smallTile {
+	if err == nil && (j.samples <= smallTile || rowsMayWin(planes)) {
 		if f := encodeFast(planes, 3); len(f) < len(data) {
 			data = f
 		}
@@ -98,6 +107,8 @@ func (j *job) decodeTile(data []byte, planes []plane, rgb bool) error {
 			return errTile
 		}
 		return nil
+	case m == tileCopies:
+		return j.decodeCopies(data[1:], planes)
 	case m == tileLattice && rgb:
 		return j.decodeLattice(data[1:], planes)
 	default:
@@ -109,6 +120,55 @@ func (j *job) decodeTile(data []byte, planes []plane, rgb bool) error {
 		}
 		return nil
 	}
+}
+
+// copies returns the planes that equal no earlier one, and for all planes which
+// is the first to equal it, two bits each.
+func copies(planes []plane) (first byte, distinct []plane) {
+	for i, p := range planes {
+		f := i
+		for k, q := range planes[:i] {
+			if q.w == p.w && q.max == p.max && slices.Equal(q.pix, p.pix) {
+				f = k
+				break
+			}
+		}
+		first |= byte(f << (2 * i))
+		if f == i {
+			distinct = append(distinct, p)
+		}
+	}
+	return first, distinct
+}
+
+func (j *job) decodeCopies(data []byte, planes []plane) error {
+	if len(data) == 0 {
+		return errTile
+	}
+	var distinct []plane
+	from := make([]int, len(planes))
+	for i, p := range planes {
+		f := int(data[0] >> (2 * i) & 3)
+		if f > i || planes[f].w != p.w || planes[f].h != p.h || planes[f].max != p.max || from[f] != f {
+			return errTile
+		}
+		from[i] = f
+		if f == i {
+			distinct = append(distinct, p)
+		}
+	}
+	if len(distinct) == len(planes) {
+		return errTile // and no recursion without end
+	}
+	if err := j.decodeTile(data[1:], distinct, false); err != nil {
+		return err
+	}
+	for i, f := range from {
+		if f != i {
+			copy(planes[i].pix, planes[f].pix)
+		}
+	}
+	return nil
 }
 
 // encodeMixed codes a tile, not constant, by mixed contexts.
