@@ -218,10 +218,37 @@ func filterPlanes(dst []byte, planes []plane, filter int) []byte {
 	return dst
 }
 
-// rowsMayWin reports whether the tile looks like one that DEFLATE codes better
-// than prediction does: small, of few values, or with many samples that repeat
-// a neighbour.
+// rowsMayWin reports whether the tile is one that DEFLATE may code better than
+// prediction does. A large tile with many samples that repeat a neighbour is
+// judged by some of its rows: DEFLATE takes its time.
 func rowsMayWin(planes []plane) bool {
+	if !repeats(planes) {
+		return false
+	}
+	const blocks, rows = 4, 16
+	var strip []plane
+	total := 0
+	for _, p := range planes {
+		if p.h < 4*blocks*rows {
+			return true
+		}
+		total += len(p.pix)
+		s := newPlane(p.w, blocks*rows, p.max)
+		for b := range blocks {
+			y := (2*b + 1) * p.h / (2 * blocks)
+			copy(s.pix[b*rows*p.w:(b+1)*rows*p.w], p.pix[y*p.w:])
+		}
+		strip = append(strip, s)
+	}
+	if total < 1<<18 {
+		return true
+	}
+	return 8*len(encodeRows(strip, 1)) < 9*len(encodePredicted(nil, strip))
+}
+
+// repeats reports whether a tile is small, of few values, or has many samples
+// that repeat a neighbour.
+func repeats(planes []plane) bool {
 	same, all := 0, 0
 	for _, p := range planes {
 		if p.max < 16 || p.w*p.h < 1<<12 {

@@ -87,12 +87,19 @@ func (j *job) encodeTile(planes []plane, rgb bool, effort int) ([]byte, error) {
 		return data, nil
 	}
 	data, err := j.encodeMixed(planes, rgb, effort)
-	if err == nil && (j.samples <= smallTile || rowsMayWin(planes)) {
+	if err != nil {
+		return nil, err
+	}
+	if j.samples <= smallTile {
 		if f := encodeFast(planes, 3); len(f) < len(data) {
-			data = f
+			return f, nil
+		}
+	} else if rowsMayWin(planes) {
+		if f := encodeRows(planes, 3); 1+len(f) < len(data) {
+			return append([]byte{fastRows}, f...), nil
 		}
 	}
-	return data, err
+	return data, nil
 }
 
 // decodeTile decodes what encodeTile returned into planes of the same sizes and
