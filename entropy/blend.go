@@ -224,7 +224,7 @@ func (b *Blend) P(node int) uint32 {
 	b.apmCell = (b.refine*b.nodes+node)*apmSteps + int(z+apmWidth*(apmSteps/2))/apmWidth
 	f := uint32(z+apmWidth*(apmSteps/2)) % apmWidth
 	pa := (uint32(b.apm[b.apmCell])*(apmWidth-f) + uint32(b.apm[b.apmCell+1])*f) / apmWidth
-	return min(max((3*b.p+pa)>>2, 16), 65520)
+	return min(max((b.p+pa)>>1, 16), 65520)
 }
 
 // Update tells what the bit was whose probability P gave.

@@ -68,6 +68,7 @@ const (
 	scaleLevels  = 40 // of quantScale
 	offsetLevels = 31
 	distValues   = scaleLevels * offsetLevels
+	refineValues = 129 // difference of the centre to the last plane coded
 )
 
 // contextValues has the number of values of the direct contexts and 0 for the
@@ -90,11 +91,10 @@ var setValues = [numSets]int{
 type pixel struct {
 	centre int32 // the value around which the decisions are laid
 	step   uint  // binary logarithm of the width of the first decisions
-	scale  int32 // quantised scale of the blend, the context of the final stage
 }
 
 func (m *mixer) initContexts() {
-	c := entropy.BlendConfig{Nodes: numNodes, Refine: scaleLevels, Limit: entropy.CounterLimit, Confidence: m.cfg.confidence, Rate: 40}
+	c := entropy.BlendConfig{Nodes: numNodes, Refine: refineValues, Limit: entropy.CounterLimit, Confidence: m.cfg.confidence, Rate: 40}
 	hash := uint(10)
 	for hash < m.cfg.hashBits && 1<<hash < m.s.w*m.s.h {
 		hash++
@@ -209,7 +209,6 @@ func (m *mixer) prepare(x, i int) {
 
 	p := &m.pix
 	p.centre = min(max((m.mu[last]+one16/2)>>4, 0), m.max)
-	p.scale = qs
 	p.step = 0
 	for v := m.scale[last] >> 5 << deep; v > 6; v >>= 1 {
 		p.step++
@@ -268,7 +267,7 @@ func (m *mixer) prepare(x, i int) {
 			m.sel[k] = int(tex)
 		}
 	}
-	m.mix.Begin(m.active, m.sel, int(qs))
+	m.mix.Begin(m.active, m.sel, int(clampTo((r0-c)>>deep, refineValues/2)))
 }
 
 // dist returns the context of prediction k: its scale and its distance to the
