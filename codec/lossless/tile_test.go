@@ -163,8 +163,12 @@ func checkDecode(t *testing.T, data []byte, ps []plane, rgb bool) error {
 // TestTileDamage decodes damaged tiles, which no checksum protects here: no
 // panic, no sample out of range.
 func TestTileDamage(t *testing.T) {
+	times := 30
+	if testing.Short() {
+		times = 10
+	}
 	for k, c := range tileCases(t) {
-		for i := range 30 {
+		for i := range times {
 			bad := bytes.Clone(c.data)
 			for n := range 1 + i%3 {
 				// The first bytes, which say what follows, more often.
