@@ -185,10 +185,10 @@ func TestBlendGolden(t *testing.T) {
 		confidence     bool
 		want           uint32
 	}{
-		{1, 1, false, 0x3af0e3c1},
-		{7, 1, true, 0xa71282c4},
-		{16, 2, false, 0xf60b08f3},
-		{23, 4, true, 0x9ae81036},
+		{1, 1, false, 0xcd7e36b9},
+		{7, 1, true, 0xa7d1fe9b},
+		{16, 2, false, 0x70c96f8},
+		{23, 4, true, 0x163e6a9d},
 	} {
 		for _, tier := range kernels.Tiers() {
 			restore, err := kernels.SetTier(tier)
