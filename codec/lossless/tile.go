@@ -156,10 +156,10 @@ func (j *job) decodeCopies(data []byte, planes []plane) error {
 	from := make([]int, len(planes))
 	for i, p := range planes {
 		f := int(data[0] >> (2 * i) & 3)
-		if f > i || planes[f].w != p.w || planes[f].h != p.h || planes[f].max != p.max || from[f] != f {
+		from[i] = f
+		if f > i || from[f] != f || planes[f].w != p.w || planes[f].h != p.h || planes[f].max != p.max {
 			return errTile
 		}
-		from[i] = f
 		if f == i {
 			distinct = append(distinct, p)
 		}
