@@ -256,7 +256,7 @@ func peerCoders() (list []coder) {
 		{"cjxl", "-e 7 -d 0 --num_threads=0", "--version", "IN OUT", "djxl --num_threads=0 IN OUT"},
 		{"cjxl", "-e 9 -d 0 --num_threads=0", "--version", "IN OUT", "djxl --num_threads=0 IN OUT"},
 		{"cwebp", "-lossless -exact -z 9", "-version", "IN -o OUT", "dwebp IN -o OUT"},
-		{"optipng", "-o7", "--version", "-clobber -out OUT IN", ""},
+		{"optipng", "-o2", "--version", "-clobber -out OUT IN", ""},
 	} {
 		path, err := exec.LookPath(c.name)
 		if err != nil {
