@@ -15,7 +15,6 @@ const (
 	ctxDist0 contextID = iota // windowed least squares
 	ctxDist1
 	ctxDist2
-	ctxDist3
 	ctxDistFixed
 	ctxDistBlend
 	ctxFixedPair // the first least-squares and the second fixed prediction
@@ -74,7 +73,7 @@ const (
 // contextValues has the number of values of the direct contexts and 0 for the
 // hashed ones.
 var contextValues = [numContexts]int{
-	ctxDist0: distValues, ctxDist1: distValues, ctxDist2: distValues, ctxDist3: distValues,
+	ctxDist0: distValues, ctxDist1: distValues, ctxDist2: distValues,
 	ctxDistFixed: distValues, ctxDistBlend: distValues,
 	ctxWide:     scaleLevels * scaleLevels,
 	ctxRefScale: scaleLevels * 16, ctxRefEnergy: scaleLevels * scaleLevels,
