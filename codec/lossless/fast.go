@@ -65,7 +65,7 @@ func encodeBody(dst []byte, planes []plane, effort int) []byte {
 	if !plain {
 		try(fastBlended, func(dst []byte) []byte { return encodeBlended(dst, planes, effort) })
 	}
-	if rowsMayWin(planes) {
+	if rowsMayWin(planes, effort) {
 		try(fastRows, func(dst []byte) []byte { return append(dst, encodeRows(planes, effort)...) })
 		plain = true
 	}

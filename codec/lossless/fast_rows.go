@@ -218,29 +218,24 @@ func filterPlanes(dst []byte, planes []plane, filter int) []byte {
 	return dst
 }
 
-// rowsMayWin reports whether the tile is one that DEFLATE may code better than
-// prediction does. A large tile with many samples that repeat a neighbour is
-// judged by some of its rows: DEFLATE takes its time.
-func rowsMayWin(planes []plane) bool {
-	if !repeats(planes) {
+// rowsMayWin reports whether DEFLATE may code a tile better than prediction
+// does. It is judged by a strip of rows that holds more than DEFLATE can look
+// back at: the whole tile would take too long. Effort 1 looks only at tiles in
+// which many samples repeat a neighbour.
+func rowsMayWin(planes []plane, effort int) bool {
+	again := repeats(planes)
+	if effort == 1 && !again {
 		return false
 	}
-	const blocks, rows = 4, 16
+	const enough = 96 << 10 // bytes
 	var strip []plane
-	total := 0
 	for _, p := range planes {
-		if p.h < 4*blocks*rows {
-			return true
-		}
-		total += len(p.pix)
-		s := newPlane(p.w, blocks*rows, p.max)
-		for b := range blocks {
-			y := (2*b + 1) * p.h / (2 * blocks)
-			copy(s.pix[b*rows*p.w:(b+1)*rows*p.w], p.pix[y*p.w:])
-		}
+		rows := min(p.h, 1+enough/p.w)
+		s := newPlane(p.w, rows, p.max)
+		copy(s.pix, p.pix[(p.h-rows)/2*p.w:])
 		strip = append(strip, s)
 	}
-	if total < 1<<18 {
+	if again && packedSize(planes) < 2*packedSize(strip) {
 		return true
 	}
 	return 8*len(encodeRows(strip, 1)) < 9*len(encodePredicted(nil, strip))

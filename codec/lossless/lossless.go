@@ -11,8 +11,8 @@
 //	4-6  balanced  least squares fitted at every few samples, mixed contexts
 //	7-9  max       several least-squares predictors, stacked, and all contexts
 //
-// The fast family decodes faster than it encodes. The other two do the same work
-// in both directions, as all context mixing does.
+// The fast family decodes as fast as it encodes, or faster. The other two do the
+// same work in both directions, as all context mixing does.
 //
 // # What it looks for
 //
@@ -78,26 +78,41 @@ func tilePixels(effort int) int {
 	return 1 << 22
 }
 
+const (
+	// maxTilePixels bounds the tiles that a decoder takes, and with them the
+	// memory of each worker.
+	maxTilePixels = 1 << 24
+
+	// maxTileWidth bounds the width of a tile at the efforts that keep a state
+	// for every few columns.
+	maxTileWidth = 1 << 14
+)
+
 // tiling is a grid of tiles over a picture.
 type tiling struct {
 	width, height         int // of the picture
 	tileWidth, tileHeight int
 }
 
-// chooseTiling cuts a picture into tiles of at most about the given number of
-// pixels and about as wide as high.
+// chooseTiling cuts a picture into tiles of at most the given number of pixels
+// and about as wide as high.
 func chooseTiling(w, h, pixels int) tiling {
 	t := tiling{w, h, w, h}
-	for t.tileWidth*t.tileHeight > pixels && max(t.tileWidth, t.tileHeight) > tileAlign {
+	for t.tileWidth > maxTileWidth || t.tileWidth*t.tileHeight > max(pixels, tileAlign*tileAlign) {
 		if t.tileWidth > t.tileHeight {
-			n := (w+t.tileWidth-1)/t.tileWidth + 1
-			t.tileWidth = align((w + n - 1) / n)
+			t.tileWidth = narrower(w, t.tileWidth)
 		} else {
-			n := (h+t.tileHeight-1)/t.tileHeight + 1
-			t.tileHeight = align((h + n - 1) / n)
+			t.tileHeight = narrower(h, t.tileHeight)
 		}
 	}
 	return t
+}
+
+// narrower returns the size of the tiles when n samples are cut into one tile
+// more than by the given size.
+func narrower(n, size int) int {
+	tiles := (n+size-1)/size + 1
+	return min(align((n+tiles-1)/tiles), align(size)-tileAlign)
 }
 
 func align(n int) int { return (n + tileAlign - 1) / tileAlign * tileAlign }
@@ -200,6 +215,9 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 			err = codec.FormatError("lossless: no tiles")
 		}
 		return err
+	}
+	if int64(t.tileWidth)*int64(t.tileHeight) > maxTilePixels {
+		return codec.FormatError("lossless: tile too large")
 	}
 	m := newMeter(h, o.Progress)
 	next := func(i int) ([]byte, error) {

@@ -139,6 +139,11 @@ func (c codedPlane) resample(w, h int) codedPlane {
 }
 
 func codeMix(c *bitCoder, planes []plane, order []int, effort int, step func(n int) error) error {
+	for _, p := range planes {
+		if p.w > maxTileWidth {
+			return errMix
+		}
+	}
 	cfg := &mixConfigs[effort]
 	var coded []codedPlane // the latest first
 	for _, i := range order {

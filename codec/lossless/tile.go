@@ -94,7 +94,7 @@ func (j *job) encodeTile(planes []plane, rgb bool, effort int) ([]byte, error) {
 		if f := encodeFast(planes, 3); len(f) < len(data) {
 			return f, nil
 		}
-	} else if rowsMayWin(planes) {
+	} else if rowsMayWin(planes, effort) {
 		if f := encodeRows(planes, 3); 1+len(f) < len(data) {
 			return append([]byte{fastRows}, f...), nil
 		}
@@ -192,31 +192,37 @@ func (j *job) encodeMixed(planes []plane, rgb bool, effort int) ([]byte, error) 
 	return j.appendMix(nil, planes, rgb, effort)
 }
 
+// appendMix appends what decodeContexts decodes.
 func (j *job) appendMix(dst []byte, planes []plane, rgb bool, effort int) ([]byte, error) {
 	data, err := encodeMix(planes, planeOrder(planes, rgb), effort, j.step)
 	return append(append(dst, byte(tileMix+effort)), data...), err
 }
 
+// decodeMixed decodes what encodeMixed returned. A palette and ranks hold
+// nothing but mixed contexts, so that a file cannot nest them without end.
 func (j *job) decodeMixed(data []byte, planes []plane, rgb bool) error {
+	switch data[0] {
+	case tilePalette:
+		return decodeIndexed(data[1:], planes, func(data []byte, planes []plane) error {
+			return j.decodeContexts(data, planes, false)
+		})
+	case tileCompact:
+		return decodeRanked(data[1:], planes, func(data []byte, planes []plane) error {
+			return j.decodeContexts(data, planes, rgb)
+		})
+	}
+	return j.decodeContexts(data, planes, rgb)
+}
+
+func (j *job) decodeContexts(data []byte, planes []plane, rgb bool) error {
 	if len(data) == 0 {
 		return errTile
 	}
-	switch m, data := data[0], data[1:]; m {
-	case tilePalette:
-		return decodeIndexed(data, planes, func(data []byte, planes []plane) error {
-			return j.decodeMixed(data, planes, false)
-		})
-	case tileCompact:
-		return decodeRanked(data, planes, func(data []byte, planes []plane) error {
-			return j.decodeMixed(data, planes, rgb)
-		})
-	default:
-		effort := int(m) - tileMix
-		if effort < 0 || effort >= len(mixConfigs) || mixConfigs[effort].wls == nil {
-			return errTile
-		}
-		return decodeMix(data, planes, planeOrder(planes, rgb), effort, j.step)
+	effort := int(data[0]) - tileMix
+	if effort < 0 || effort >= len(mixConfigs) || mixConfigs[effort].wls == nil {
+		return errTile
 	}
+	return decodeMix(data[1:], planes, planeOrder(planes, rgb), effort, j.step)
 }
 
 // planeOrder returns the order in which planes are coded: green before red and

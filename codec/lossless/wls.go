@@ -86,6 +86,25 @@ const (
 	wlsRidgeShare = 1.0005
 )
 
+// wlsTiny is a share in the normal matrix that the ridge makes meaningless.
+// Regressors that have been zero for long are cleared below it, before they
+// decay into the denormal numbers, on which processors are slow.
+const wlsTiny = 1e-10
+
+// settle clears the regressors of a state that have all but vanished.
+func (o *wls) settle(state []float32) {
+	for i := range o.n {
+		if d := state[i*o.stride+i]; d >= wlsTiny || d == 0 {
+			continue
+		}
+		clear(state[i*o.stride : i*o.stride+i+1])
+		for k := i + 1; k < o.n; k++ {
+			state[k*o.stride+i] = 0
+		}
+		state[o.stride*o.stride+i] = 0
+	}
+}
+
 // beginRow forgets the state along the row.
 func (o *wls) beginRow() { clear(o.row) }
 
@@ -131,6 +150,7 @@ func (o *wls) update(x int, t float32) {
 	kernels.Rank1F32(o.row[:m], o.v, o.n, o.stride, o.lambda, w)
 	kernels.ScaleAddF32(o.row[m:], o.v, o.lambda, float32(w*t))
 	if x%wlsBlock == wlsBlock-1 || x == o.width-1 {
+		o.settle(o.row)
 		b := x / wlsBlock * o.size
 		kernels.ScaleAddF32(o.above[b:b+o.size], o.row, 1, 1)
 		own := o.own[b : b+o.size]
@@ -145,6 +165,8 @@ func (o *wls) endRow() {
 	step := o.powers[wlsBlock]
 	for b := len(o.above) - o.size; b >= 0; b -= o.size {
 		kernels.ScaleAddF32(o.above[b:b+o.size], o.back, o.rho, o.rho)
+		o.settle(o.above[b : b+o.size])
 		kernels.ScaleAddF32(o.back, o.own[b:b+o.size], step, step)
+		o.settle(o.back)
 	}
 }
