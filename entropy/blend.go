@@ -76,8 +76,7 @@ type Blend struct {
 
 	// Of the decision under way:
 	node    int
-	mixed   int32  // stretched, before the final stage
-	p       uint32 // of mixed
+	p       uint32 // before the final stage
 	apmCell int
 }
 
@@ -219,7 +218,6 @@ func (b *Blend) P(node int) uint32 {
 		z += s.out * (last[i] >> 4) >> 6
 	}
 	z = min(max(z>>6, -StretchMax), StretchMax)
-	b.mixed = z
 	b.p = Squash(z)
 	b.apmCell = (b.refine*b.nodes+node)*apmSteps + int(z+apmWidth*(apmSteps/2))/apmWidth
 	f := uint32(z+apmWidth*(apmSteps/2)) % apmWidth
