@@ -347,6 +347,13 @@ func goldenCases() []goldenCase {
 	add("drawing-large", 9, tilePalette, drawn(260, 256, 5))
 	add("gaps", 2, -1, gaps(90, 60))
 	add("gaps-large", 5, tileCompact, gaps(257, 256))
+	// Red, green and blue that are one, with an alpha of its own.
+	for _, effort := range []int{2, 7} {
+		add("equal-planes", effort, tileCopies, func() image.Image {
+			s := newScene(61, 53, 1500, 7)
+			return picture("NRGBA", 61, 53, func(x, y, c int) int { return s.at(x, y, c/3) })
+		})
+	}
 	add("constant", 5, fastConstant, func() image.Image {
 		return picture("NRGBA", 900, 400, func(_, _, c int) int { return 1000 * (c + 3) })
 	})
