@@ -35,7 +35,18 @@ func (p *Panels) Pack(w []float32, m, k, ldw int, bias []float32) {
 	for i, b := 0, 0; i < m; b++ {
 		mr := blockSize(m, rows, b)
 		d := p.w[i*k:][:mr*k]
-		for r := range mr {
+		r := 0
+		for ; r+4 <= mr; r += 4 {
+			w0, w1 := w[(i+r)*ldw:][:k], w[(i+r+1)*ldw:][:k]
+			w2, w3 := w[(i+r+2)*ldw:][:k], w[(i+r+3)*ldw:][:k]
+			at := r
+			for j, v := range w0 {
+				q := d[at : at+4 : at+4]
+				q[0], q[1], q[2], q[3] = v, w1[j], w2[j], w3[j]
+				at += mr
+			}
+		}
+		for ; r < mr; r++ {
 			at := r
 			for _, v := range w[(i+r)*ldw:][:k] {
 				d[at] = v
@@ -114,6 +125,7 @@ const (
 	flagAdd = 1 << iota
 	flagAct
 	flagGate
+	flagReLU // what flagAct does with a slope of 0
 )
 
 // Apply computes, for i < m and t < n,
@@ -142,7 +154,10 @@ func (p *Panels) Apply(y []float32, ldy int, x []float32, off []int, n int, e Ep
 	if e.Add {
 		flags |= flagAdd
 	}
-	if e.Act {
+	switch {
+	case e.Act && e.Slope == 0:
+		flags |= flagReLU
+	case e.Act:
 		flags |= flagAct
 	}
 	if e.Gate != nil {
@@ -157,21 +172,28 @@ func (p *Panels) Apply(y []float32, ldy int, x []float32, off []int, n int, e Ep
 		panic("kernels: Apply: slope outside [0, 1)")
 	}
 	// Strips of columns whose inputs stay in the first-level cache while all
-	// blocks of rows use them; a single block has no second use.
+	// blocks of rows use them; a single block has no second use, but a call must
+	// stay short.
 	rows := p.level.combRows()
-	strip := max(6144/p.k/48, 2) * 48
-	if p.m <= rows {
-		strip = max(1<<21/(p.k*p.m)/48, 2) * 48 // so that a call stays short
+	blocks := (p.m + rows - 1) / rows
+	strip := 6144 / p.k
+	if blocks == 1 {
+		strip = 1 << 21 / (p.k * p.m)
 	}
+	strips := n/max(strip, 96) + 1
+	strip = ((n+strips-1)/strips + 47) / 48 * 48
+	size, larger := p.m/blocks, p.m%blocks
+	c := combArgs{k: p.k, off: off, ldy: ldy, ldg: e.GateStride, flags: flags, slope: e.Slope}
 	for t := 0; t < n; t += strip {
-		w := min(strip, n-t)
-		for i, b := 0, 0; i < p.m; b++ {
-			mr := blockSize(p.m, rows, b)
-			c := combArgs{
-				k: p.k, w: p.w[i*p.k:], bias: p.bias[i:], x: x[t:], off: off,
-				y: y[i*ldy+t:], ldy: ldy, gate: e.Gate[i*e.GateStride+t:], ldg: e.GateStride,
-				n: w, flags: flags, slope: e.Slope,
+		c.n = min(strip, n-t)
+		c.x = x[t:]
+		for i, b := 0, 0; b < blocks; b++ {
+			mr := size
+			if b < larger {
+				mr++
 			}
+			c.w, c.bias = p.w[i*p.k:], p.bias[i:]
+			c.y, c.gate = y[i*ldy+t:], e.Gate[i*e.GateStride+t:]
 			if p.level == Generic {
 				c.generic(mr)
 			} else {
@@ -218,6 +240,11 @@ func (c *combArgs) generic(mr int) {
 			if c.flags&flagAdd != 0 {
 				for j, v := range y {
 					acc[j] += v
+				}
+			}
+			if c.flags&flagReLU != 0 {
+				for j, v := range acc {
+					acc[j] = max(v, 0)
 				}
 			}
 			if c.flags&flagAct != 0 {

@@ -23,7 +23,7 @@ DATA laneMask<>+60(SB)/4, $0x00000000
 GLOBL laneMask<>(SB), RODATA|NOPTR, $64
 
 // func comb1F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb1F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -46,8 +46,18 @@ wide:
 	VMOVAPS      Y0, Y6
 	VMOVAPS      Y0, Y7
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -79,67 +89,81 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y8, Y8, Y8
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y8, Y0, Y0
+	VMAXPS Y8, Y1, Y1
+	VMAXPS Y8, Y2, Y2
+	VMAXPS Y8, Y3, Y3
+	VMAXPS Y8, Y4, Y4
+	VMAXPS Y8, Y5, Y5
+	VMAXPS Y8, Y6, Y6
+	VMAXPS Y8, Y7, Y7
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y8
+	VBROADCASTSS slope+88(FP), Y9
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y8, Y0, Y9
-	VMAXPS       Y9, Y0, Y0
-	VMULPS       Y8, Y1, Y9
-	VMAXPS       Y9, Y1, Y1
-	VMULPS       Y8, Y2, Y9
-	VMAXPS       Y9, Y2, Y2
-	VMULPS       Y8, Y3, Y9
-	VMAXPS       Y9, Y3, Y3
-	VMULPS       Y8, Y4, Y9
-	VMAXPS       Y9, Y4, Y4
-	VMULPS       Y8, Y5, Y9
-	VMAXPS       Y9, Y5, Y5
-	VMULPS       Y8, Y6, Y9
-	VMAXPS       Y9, Y6, Y6
-	VMULPS       Y8, Y7, Y9
-	VMAXPS       Y9, Y7, Y7
+	VMULPS       Y9, Y0, Y10
+	VMAXPS       Y10, Y0, Y0
+	VMULPS       Y9, Y1, Y10
+	VMAXPS       Y10, Y1, Y1
+	VMULPS       Y9, Y2, Y10
+	VMAXPS       Y10, Y2, Y2
+	VMULPS       Y9, Y3, Y10
+	VMAXPS       Y10, Y3, Y3
+	VMULPS       Y9, Y4, Y10
+	VMAXPS       Y10, Y4, Y4
+	VMULPS       Y9, Y5, Y10
+	VMAXPS       Y10, Y5, Y5
+	VMULPS       Y9, Y6, Y10
+	VMAXPS       Y10, Y6, Y6
+	VMULPS       Y9, Y7, Y10
+	VMAXPS       Y10, Y7, Y7
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y9, Y9, Y9
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y0, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y0, Y10
 	VBLENDVPS Y11, Y10, Y0, Y0
 	VMOVUPS   32(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y1, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y1, Y10
 	VBLENDVPS Y11, Y10, Y1, Y1
 	VMOVUPS   64(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y2, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y2, Y10
 	VBLENDVPS Y11, Y10, Y2, Y2
 	VMOVUPS   96(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y3, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y3, Y10
 	VBLENDVPS Y11, Y10, Y3, Y3
 	VMOVUPS   128(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y4, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y4, Y10
 	VBLENDVPS Y11, Y10, Y4, Y4
 	VMOVUPS   160(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y5, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y5, Y10
 	VBLENDVPS Y11, Y10, Y5, Y5
 	VMOVUPS   192(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y11
-	VMULPS    Y8, Y6, Y10
+	VCMPPS    $0x1a, Y8, Y10, Y11
+	VMULPS    Y9, Y6, Y10
 	VBLENDVPS Y11, Y10, Y6, Y6
 	VMOVUPS   224(R9), Y10
-	VCMPPS    $0x1a, Y9, Y10, Y9
-	VMULPS    Y8, Y7, Y10
-	VBLENDVPS Y9, Y10, Y7, Y7
+	VCMPPS    $0x1a, Y8, Y10, Y8
+	VMULPS    Y9, Y7, Y10
+	VBLENDVPS Y8, Y10, Y7, Y7
 	ADDQ      R8, R9
 
 wide_store:
@@ -183,40 +207,47 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y2
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y2
 	VADDPS       Y2, Y1, Y1
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y2, Y2, Y2
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y2, Y1, Y1
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y2
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y3
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y2, Y1, Y3
-	VMAXPS       Y3, Y1, Y1
+	VMULPS       Y3, Y1, Y4
+	VMAXPS       Y4, Y1, Y1
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y3, Y3, Y3
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y4
-	VCMPPS     $0x1a, Y3, Y4, Y3
-	VMULPS     Y2, Y1, Y4
-	VBLENDVPS  Y3, Y4, Y1, Y1
+	VCMPPS     $0x1a, Y2, Y4, Y2
+	VMULPS     Y3, Y1, Y4
+	VBLENDVPS  Y2, Y4, Y1, Y1
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -228,7 +259,7 @@ done:
 	RET
 
 // func comb2F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb2F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -253,8 +284,21 @@ wide:
 	VMOVAPS      Y5, Y8
 	VMOVAPS      Y5, Y9
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -297,80 +341,96 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y10, Y10, Y10
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y10, Y0, Y0
+	VMAXPS Y10, Y1, Y1
+	VMAXPS Y10, Y2, Y2
+	VMAXPS Y10, Y3, Y3
+	VMAXPS Y10, Y4, Y4
+	VMAXPS Y10, Y5, Y5
+	VMAXPS Y10, Y6, Y6
+	VMAXPS Y10, Y7, Y7
+	VMAXPS Y10, Y8, Y8
+	VMAXPS Y10, Y9, Y9
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y10
+	VBROADCASTSS slope+88(FP), Y11
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y10, Y0, Y11
-	VMAXPS       Y11, Y0, Y0
-	VMULPS       Y10, Y1, Y11
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y10, Y2, Y11
-	VMAXPS       Y11, Y2, Y2
-	VMULPS       Y10, Y3, Y11
-	VMAXPS       Y11, Y3, Y3
-	VMULPS       Y10, Y4, Y11
-	VMAXPS       Y11, Y4, Y4
-	VMULPS       Y10, Y5, Y11
-	VMAXPS       Y11, Y5, Y5
-	VMULPS       Y10, Y6, Y11
-	VMAXPS       Y11, Y6, Y6
-	VMULPS       Y10, Y7, Y11
-	VMAXPS       Y11, Y7, Y7
-	VMULPS       Y10, Y8, Y11
-	VMAXPS       Y11, Y8, Y8
-	VMULPS       Y10, Y9, Y11
-	VMAXPS       Y11, Y9, Y9
+	VMULPS       Y11, Y0, Y12
+	VMAXPS       Y12, Y0, Y0
+	VMULPS       Y11, Y1, Y12
+	VMAXPS       Y12, Y1, Y1
+	VMULPS       Y11, Y2, Y12
+	VMAXPS       Y12, Y2, Y2
+	VMULPS       Y11, Y3, Y12
+	VMAXPS       Y12, Y3, Y3
+	VMULPS       Y11, Y4, Y12
+	VMAXPS       Y12, Y4, Y4
+	VMULPS       Y11, Y5, Y12
+	VMAXPS       Y12, Y5, Y5
+	VMULPS       Y11, Y6, Y12
+	VMAXPS       Y12, Y6, Y6
+	VMULPS       Y11, Y7, Y12
+	VMAXPS       Y12, Y7, Y7
+	VMULPS       Y11, Y8, Y12
+	VMAXPS       Y12, Y8, Y8
+	VMULPS       Y11, Y9, Y12
+	VMAXPS       Y12, Y9, Y9
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y11, Y11, Y11
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y0, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y0, Y12
 	VBLENDVPS Y13, Y12, Y0, Y0
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y1, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y1, Y12
 	VBLENDVPS Y13, Y12, Y1, Y1
 	VMOVUPS   64(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y2, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y2, Y12
 	VBLENDVPS Y13, Y12, Y2, Y2
 	VMOVUPS   96(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y3, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y3, Y12
 	VBLENDVPS Y13, Y12, Y3, Y3
 	VMOVUPS   128(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y4, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y4, Y12
 	VBLENDVPS Y13, Y12, Y4, Y4
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y5, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y5, Y12
 	VBLENDVPS Y13, Y12, Y5, Y5
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y6, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y6, Y12
 	VBLENDVPS Y13, Y12, Y6, Y6
 	VMOVUPS   64(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y7, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y7, Y12
 	VBLENDVPS Y13, Y12, Y7, Y7
 	VMOVUPS   96(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y8, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y8, Y12
 	VBLENDVPS Y13, Y12, Y8, Y8
 	VMOVUPS   128(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y11
-	VMULPS    Y10, Y9, Y12
-	VBLENDVPS Y11, Y12, Y9, Y9
+	VCMPPS    $0x1a, Y10, Y12, Y10
+	VMULPS    Y11, Y9, Y12
+	VBLENDVPS Y10, Y12, Y9, Y9
 	ADDQ      R8, R9
 
 wide_store:
@@ -420,52 +480,60 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y3
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y3
 	VADDPS       Y3, Y1, Y1
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y3
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y3
 	VADDPS       Y3, Y2, Y2
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y3, Y3, Y3
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y3, Y1, Y1
+	VMAXPS Y3, Y2, Y2
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y3
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y4
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y3, Y1, Y4
-	VMAXPS       Y4, Y1, Y1
-	VMULPS       Y3, Y2, Y4
-	VMAXPS       Y4, Y2, Y2
+	VMULPS       Y4, Y1, Y5
+	VMAXPS       Y5, Y1, Y1
+	VMULPS       Y4, Y2, Y5
+	VMAXPS       Y5, Y2, Y2
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y4, Y4, Y4
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y5
-	VCMPPS     $0x1a, Y4, Y5, Y6
-	VMULPS     Y3, Y1, Y5
+	VCMPPS     $0x1a, Y3, Y5, Y6
+	VMULPS     Y4, Y1, Y5
 	VBLENDVPS  Y6, Y5, Y1, Y1
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y5
-	VCMPPS     $0x1a, Y4, Y5, Y4
-	VMULPS     Y3, Y2, Y5
-	VBLENDVPS  Y4, Y5, Y2, Y2
+	VCMPPS     $0x1a, Y3, Y5, Y3
+	VMULPS     Y4, Y2, Y5
+	VBLENDVPS  Y3, Y5, Y2, Y2
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y2, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y2, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -477,7 +545,7 @@ done:
 	RET
 
 // func comb3F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb3F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -501,8 +569,22 @@ wide:
 	VMOVAPS      Y6, Y7
 	VMOVAPS      Y6, Y8
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -543,75 +625,90 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y9, Y9, Y9
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y9, Y0, Y0
+	VMAXPS Y9, Y1, Y1
+	VMAXPS Y9, Y2, Y2
+	VMAXPS Y9, Y3, Y3
+	VMAXPS Y9, Y4, Y4
+	VMAXPS Y9, Y5, Y5
+	VMAXPS Y9, Y6, Y6
+	VMAXPS Y9, Y7, Y7
+	VMAXPS Y9, Y8, Y8
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y9
+	VBROADCASTSS slope+88(FP), Y10
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y9, Y0, Y10
-	VMAXPS       Y10, Y0, Y0
-	VMULPS       Y9, Y1, Y10
-	VMAXPS       Y10, Y1, Y1
-	VMULPS       Y9, Y2, Y10
-	VMAXPS       Y10, Y2, Y2
-	VMULPS       Y9, Y3, Y10
-	VMAXPS       Y10, Y3, Y3
-	VMULPS       Y9, Y4, Y10
-	VMAXPS       Y10, Y4, Y4
-	VMULPS       Y9, Y5, Y10
-	VMAXPS       Y10, Y5, Y5
-	VMULPS       Y9, Y6, Y10
-	VMAXPS       Y10, Y6, Y6
-	VMULPS       Y9, Y7, Y10
-	VMAXPS       Y10, Y7, Y7
-	VMULPS       Y9, Y8, Y10
-	VMAXPS       Y10, Y8, Y8
+	VMULPS       Y10, Y0, Y11
+	VMAXPS       Y11, Y0, Y0
+	VMULPS       Y10, Y1, Y11
+	VMAXPS       Y11, Y1, Y1
+	VMULPS       Y10, Y2, Y11
+	VMAXPS       Y11, Y2, Y2
+	VMULPS       Y10, Y3, Y11
+	VMAXPS       Y11, Y3, Y3
+	VMULPS       Y10, Y4, Y11
+	VMAXPS       Y11, Y4, Y4
+	VMULPS       Y10, Y5, Y11
+	VMAXPS       Y11, Y5, Y5
+	VMULPS       Y10, Y6, Y11
+	VMAXPS       Y11, Y6, Y6
+	VMULPS       Y10, Y7, Y11
+	VMAXPS       Y11, Y7, Y7
+	VMULPS       Y10, Y8, Y11
+	VMAXPS       Y11, Y8, Y8
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y10, Y10, Y10
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y0, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y0, Y11
 	VBLENDVPS Y12, Y11, Y0, Y0
 	VMOVUPS   32(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y1, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y1, Y11
 	VBLENDVPS Y12, Y11, Y1, Y1
 	VMOVUPS   64(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y2, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y2, Y11
 	VBLENDVPS Y12, Y11, Y2, Y2
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y3, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y3, Y11
 	VBLENDVPS Y12, Y11, Y3, Y3
 	VMOVUPS   32(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y4, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y4, Y11
 	VBLENDVPS Y12, Y11, Y4, Y4
 	VMOVUPS   64(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y5, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y5, Y11
 	VBLENDVPS Y12, Y11, Y5, Y5
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y6, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y6, Y11
 	VBLENDVPS Y12, Y11, Y6, Y6
 	VMOVUPS   32(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y12
-	VMULPS    Y9, Y7, Y11
+	VCMPPS    $0x1a, Y9, Y11, Y12
+	VMULPS    Y10, Y7, Y11
 	VBLENDVPS Y12, Y11, Y7, Y7
 	VMOVUPS   64(R9), Y11
-	VCMPPS    $0x1a, Y10, Y11, Y10
-	VMULPS    Y9, Y8, Y11
-	VBLENDVPS Y10, Y11, Y8, Y8
+	VCMPPS    $0x1a, Y9, Y11, Y9
+	VMULPS    Y10, Y8, Y11
+	VBLENDVPS Y9, Y11, Y8, Y8
 	ADDQ      R8, R9
 
 wide_store:
@@ -664,64 +761,73 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y4
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y4
 	VADDPS       Y4, Y1, Y1
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y4
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y4
 	VADDPS       Y4, Y2, Y2
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y4
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y4, Y4, Y4
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y4, Y1, Y1
+	VMAXPS Y4, Y2, Y2
+	VMAXPS Y4, Y3, Y3
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y4
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y5
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y4, Y1, Y5
-	VMAXPS       Y5, Y1, Y1
-	VMULPS       Y4, Y2, Y5
-	VMAXPS       Y5, Y2, Y2
-	VMULPS       Y4, Y3, Y5
-	VMAXPS       Y5, Y3, Y3
+	VMULPS       Y5, Y1, Y6
+	VMAXPS       Y6, Y1, Y1
+	VMULPS       Y5, Y2, Y6
+	VMAXPS       Y6, Y2, Y2
+	VMULPS       Y5, Y3, Y6
+	VMAXPS       Y6, Y3, Y3
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y5, Y5, Y5
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y6
-	VCMPPS     $0x1a, Y5, Y6, Y7
-	VMULPS     Y4, Y1, Y6
+	VCMPPS     $0x1a, Y4, Y6, Y7
+	VMULPS     Y5, Y1, Y6
 	VBLENDVPS  Y7, Y6, Y1, Y1
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y6
-	VCMPPS     $0x1a, Y5, Y6, Y7
-	VMULPS     Y4, Y2, Y6
+	VCMPPS     $0x1a, Y4, Y6, Y7
+	VMULPS     Y5, Y2, Y6
 	VBLENDVPS  Y7, Y6, Y2, Y2
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y6
-	VCMPPS     $0x1a, Y5, Y6, Y5
-	VMULPS     Y4, Y3, Y6
-	VBLENDVPS  Y5, Y6, Y3, Y3
+	VCMPPS     $0x1a, Y4, Y6, Y4
+	VMULPS     Y5, Y3, Y6
+	VBLENDVPS  Y4, Y6, Y3, Y3
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y2, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y3, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y2, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y3, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -733,7 +839,7 @@ done:
 	RET
 
 // func comb4F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb4F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -760,8 +866,25 @@ wide:
 	VMOVAPS      Y9, Y10
 	VMOVAPS      Y9, Y11
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -810,94 +933,112 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y12, Y12, Y12
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y12, Y0, Y0
+	VMAXPS Y12, Y1, Y1
+	VMAXPS Y12, Y2, Y2
+	VMAXPS Y12, Y3, Y3
+	VMAXPS Y12, Y4, Y4
+	VMAXPS Y12, Y5, Y5
+	VMAXPS Y12, Y6, Y6
+	VMAXPS Y12, Y7, Y7
+	VMAXPS Y12, Y8, Y8
+	VMAXPS Y12, Y9, Y9
+	VMAXPS Y12, Y10, Y10
+	VMAXPS Y12, Y11, Y11
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y12
+	VBROADCASTSS slope+88(FP), Y13
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y12, Y0, Y13
-	VMAXPS       Y13, Y0, Y0
-	VMULPS       Y12, Y1, Y13
-	VMAXPS       Y13, Y1, Y1
-	VMULPS       Y12, Y2, Y13
-	VMAXPS       Y13, Y2, Y2
-	VMULPS       Y12, Y3, Y13
-	VMAXPS       Y13, Y3, Y3
-	VMULPS       Y12, Y4, Y13
-	VMAXPS       Y13, Y4, Y4
-	VMULPS       Y12, Y5, Y13
-	VMAXPS       Y13, Y5, Y5
-	VMULPS       Y12, Y6, Y13
-	VMAXPS       Y13, Y6, Y6
-	VMULPS       Y12, Y7, Y13
-	VMAXPS       Y13, Y7, Y7
-	VMULPS       Y12, Y8, Y13
-	VMAXPS       Y13, Y8, Y8
-	VMULPS       Y12, Y9, Y13
-	VMAXPS       Y13, Y9, Y9
-	VMULPS       Y12, Y10, Y13
-	VMAXPS       Y13, Y10, Y10
-	VMULPS       Y12, Y11, Y13
-	VMAXPS       Y13, Y11, Y11
+	VMULPS       Y13, Y0, Y14
+	VMAXPS       Y14, Y0, Y0
+	VMULPS       Y13, Y1, Y14
+	VMAXPS       Y14, Y1, Y1
+	VMULPS       Y13, Y2, Y14
+	VMAXPS       Y14, Y2, Y2
+	VMULPS       Y13, Y3, Y14
+	VMAXPS       Y14, Y3, Y3
+	VMULPS       Y13, Y4, Y14
+	VMAXPS       Y14, Y4, Y4
+	VMULPS       Y13, Y5, Y14
+	VMAXPS       Y14, Y5, Y5
+	VMULPS       Y13, Y6, Y14
+	VMAXPS       Y14, Y6, Y6
+	VMULPS       Y13, Y7, Y14
+	VMAXPS       Y14, Y7, Y7
+	VMULPS       Y13, Y8, Y14
+	VMAXPS       Y14, Y8, Y8
+	VMULPS       Y13, Y9, Y14
+	VMAXPS       Y14, Y9, Y9
+	VMULPS       Y13, Y10, Y14
+	VMAXPS       Y14, Y10, Y10
+	VMULPS       Y13, Y11, Y14
+	VMAXPS       Y14, Y11, Y11
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y13, Y13, Y13
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y0, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y0, Y14
 	VBLENDVPS Y15, Y14, Y0, Y0
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y1, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y1, Y14
 	VBLENDVPS Y15, Y14, Y1, Y1
 	VMOVUPS   64(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y2, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y2, Y14
 	VBLENDVPS Y15, Y14, Y2, Y2
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y3, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y3, Y14
 	VBLENDVPS Y15, Y14, Y3, Y3
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y4, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y4, Y14
 	VBLENDVPS Y15, Y14, Y4, Y4
 	VMOVUPS   64(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y5, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y5, Y14
 	VBLENDVPS Y15, Y14, Y5, Y5
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y6, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y6, Y14
 	VBLENDVPS Y15, Y14, Y6, Y6
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y7, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y7, Y14
 	VBLENDVPS Y15, Y14, Y7, Y7
 	VMOVUPS   64(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y8, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y8, Y14
 	VBLENDVPS Y15, Y14, Y8, Y8
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y9, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y9, Y14
 	VBLENDVPS Y15, Y14, Y9, Y9
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y10, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y10, Y14
 	VBLENDVPS Y15, Y14, Y10, Y10
 	VMOVUPS   64(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y13
-	VMULPS    Y12, Y11, Y14
-	VBLENDVPS Y13, Y14, Y11, Y11
+	VCMPPS    $0x1a, Y12, Y14, Y12
+	VMULPS    Y13, Y11, Y14
+	VBLENDVPS Y12, Y14, Y11, Y11
 	ADDQ      R8, R9
 
 wide_store:
@@ -957,76 +1098,86 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y5
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y5
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y2, Y2
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y5
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y3, Y3
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y5
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y4, Y4
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y5, Y5, Y5
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y5, Y1, Y1
+	VMAXPS Y5, Y2, Y2
+	VMAXPS Y5, Y3, Y3
+	VMAXPS Y5, Y4, Y4
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y5
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y6
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y5, Y1, Y6
-	VMAXPS       Y6, Y1, Y1
-	VMULPS       Y5, Y2, Y6
-	VMAXPS       Y6, Y2, Y2
-	VMULPS       Y5, Y3, Y6
-	VMAXPS       Y6, Y3, Y3
-	VMULPS       Y5, Y4, Y6
-	VMAXPS       Y6, Y4, Y4
+	VMULPS       Y6, Y1, Y7
+	VMAXPS       Y7, Y1, Y1
+	VMULPS       Y6, Y2, Y7
+	VMAXPS       Y7, Y2, Y2
+	VMULPS       Y6, Y3, Y7
+	VMAXPS       Y7, Y3, Y3
+	VMULPS       Y6, Y4, Y7
+	VMAXPS       Y7, Y4, Y4
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y6, Y6, Y6
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y7
-	VCMPPS     $0x1a, Y6, Y7, Y8
-	VMULPS     Y5, Y1, Y7
+	VCMPPS     $0x1a, Y5, Y7, Y8
+	VMULPS     Y6, Y1, Y7
 	VBLENDVPS  Y8, Y7, Y1, Y1
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y7
-	VCMPPS     $0x1a, Y6, Y7, Y8
-	VMULPS     Y5, Y2, Y7
+	VCMPPS     $0x1a, Y5, Y7, Y8
+	VMULPS     Y6, Y2, Y7
 	VBLENDVPS  Y8, Y7, Y2, Y2
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y7
-	VCMPPS     $0x1a, Y6, Y7, Y8
-	VMULPS     Y5, Y3, Y7
+	VCMPPS     $0x1a, Y5, Y7, Y8
+	VMULPS     Y6, Y3, Y7
 	VBLENDVPS  Y8, Y7, Y3, Y3
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y7
-	VCMPPS     $0x1a, Y6, Y7, Y6
-	VMULPS     Y5, Y4, Y7
-	VBLENDVPS  Y6, Y7, Y4, Y4
+	VCMPPS     $0x1a, Y5, Y7, Y5
+	VMULPS     Y6, Y4, Y7
+	VBLENDVPS  Y5, Y7, Y4, Y4
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y2, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y3, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y4, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y2, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y3, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y4, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -1038,7 +1189,7 @@ done:
 	RET
 
 // func comb5F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb5F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -1063,8 +1214,23 @@ wide:
 	VBROADCASTSS 16(R8), Y8
 	VMOVAPS      Y8, Y9
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -1110,83 +1276,99 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y10, Y10, Y10
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y10, Y0, Y0
+	VMAXPS Y10, Y1, Y1
+	VMAXPS Y10, Y2, Y2
+	VMAXPS Y10, Y3, Y3
+	VMAXPS Y10, Y4, Y4
+	VMAXPS Y10, Y5, Y5
+	VMAXPS Y10, Y6, Y6
+	VMAXPS Y10, Y7, Y7
+	VMAXPS Y10, Y8, Y8
+	VMAXPS Y10, Y9, Y9
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y10
+	VBROADCASTSS slope+88(FP), Y11
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y10, Y0, Y11
-	VMAXPS       Y11, Y0, Y0
-	VMULPS       Y10, Y1, Y11
-	VMAXPS       Y11, Y1, Y1
-	VMULPS       Y10, Y2, Y11
-	VMAXPS       Y11, Y2, Y2
-	VMULPS       Y10, Y3, Y11
-	VMAXPS       Y11, Y3, Y3
-	VMULPS       Y10, Y4, Y11
-	VMAXPS       Y11, Y4, Y4
-	VMULPS       Y10, Y5, Y11
-	VMAXPS       Y11, Y5, Y5
-	VMULPS       Y10, Y6, Y11
-	VMAXPS       Y11, Y6, Y6
-	VMULPS       Y10, Y7, Y11
-	VMAXPS       Y11, Y7, Y7
-	VMULPS       Y10, Y8, Y11
-	VMAXPS       Y11, Y8, Y8
-	VMULPS       Y10, Y9, Y11
-	VMAXPS       Y11, Y9, Y9
+	VMULPS       Y11, Y0, Y12
+	VMAXPS       Y12, Y0, Y0
+	VMULPS       Y11, Y1, Y12
+	VMAXPS       Y12, Y1, Y1
+	VMULPS       Y11, Y2, Y12
+	VMAXPS       Y12, Y2, Y2
+	VMULPS       Y11, Y3, Y12
+	VMAXPS       Y12, Y3, Y3
+	VMULPS       Y11, Y4, Y12
+	VMAXPS       Y12, Y4, Y4
+	VMULPS       Y11, Y5, Y12
+	VMAXPS       Y12, Y5, Y5
+	VMULPS       Y11, Y6, Y12
+	VMAXPS       Y12, Y6, Y6
+	VMULPS       Y11, Y7, Y12
+	VMAXPS       Y12, Y7, Y7
+	VMULPS       Y11, Y8, Y12
+	VMAXPS       Y12, Y8, Y8
+	VMULPS       Y11, Y9, Y12
+	VMAXPS       Y12, Y9, Y9
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y11, Y11, Y11
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y0, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y0, Y12
 	VBLENDVPS Y13, Y12, Y0, Y0
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y1, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y1, Y12
 	VBLENDVPS Y13, Y12, Y1, Y1
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y2, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y2, Y12
 	VBLENDVPS Y13, Y12, Y2, Y2
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y3, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y3, Y12
 	VBLENDVPS Y13, Y12, Y3, Y3
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y4, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y4, Y12
 	VBLENDVPS Y13, Y12, Y4, Y4
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y5, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y5, Y12
 	VBLENDVPS Y13, Y12, Y5, Y5
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y6, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y6, Y12
 	VBLENDVPS Y13, Y12, Y6, Y6
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y7, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y7, Y12
 	VBLENDVPS Y13, Y12, Y7, Y7
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y13
-	VMULPS    Y10, Y8, Y12
+	VCMPPS    $0x1a, Y10, Y12, Y13
+	VMULPS    Y11, Y8, Y12
 	VBLENDVPS Y13, Y12, Y8, Y8
 	VMOVUPS   32(R9), Y12
-	VCMPPS    $0x1a, Y11, Y12, Y11
-	VMULPS    Y10, Y9, Y12
-	VBLENDVPS Y11, Y12, Y9, Y9
+	VCMPPS    $0x1a, Y10, Y12, Y10
+	VMULPS    Y11, Y9, Y12
+	VBLENDVPS Y10, Y12, Y9, Y9
 	ADDQ      R8, R9
 
 wide_store:
@@ -1248,88 +1430,99 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y6
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y6
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y2, Y2
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y6
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y3, Y3
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y6
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y4, Y4
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y6
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y5, Y5
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y6, Y6, Y6
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y6, Y1, Y1
+	VMAXPS Y6, Y2, Y2
+	VMAXPS Y6, Y3, Y3
+	VMAXPS Y6, Y4, Y4
+	VMAXPS Y6, Y5, Y5
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y6
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y7
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y6, Y1, Y7
-	VMAXPS       Y7, Y1, Y1
-	VMULPS       Y6, Y2, Y7
-	VMAXPS       Y7, Y2, Y2
-	VMULPS       Y6, Y3, Y7
-	VMAXPS       Y7, Y3, Y3
-	VMULPS       Y6, Y4, Y7
-	VMAXPS       Y7, Y4, Y4
-	VMULPS       Y6, Y5, Y7
-	VMAXPS       Y7, Y5, Y5
+	VMULPS       Y7, Y1, Y8
+	VMAXPS       Y8, Y1, Y1
+	VMULPS       Y7, Y2, Y8
+	VMAXPS       Y8, Y2, Y2
+	VMULPS       Y7, Y3, Y8
+	VMAXPS       Y8, Y3, Y3
+	VMULPS       Y7, Y4, Y8
+	VMAXPS       Y8, Y4, Y4
+	VMULPS       Y7, Y5, Y8
+	VMAXPS       Y8, Y5, Y5
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y7, Y7, Y7
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y8
-	VCMPPS     $0x1a, Y7, Y8, Y9
-	VMULPS     Y6, Y1, Y8
+	VCMPPS     $0x1a, Y6, Y8, Y9
+	VMULPS     Y7, Y1, Y8
 	VBLENDVPS  Y9, Y8, Y1, Y1
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y8
-	VCMPPS     $0x1a, Y7, Y8, Y9
-	VMULPS     Y6, Y2, Y8
+	VCMPPS     $0x1a, Y6, Y8, Y9
+	VMULPS     Y7, Y2, Y8
 	VBLENDVPS  Y9, Y8, Y2, Y2
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y8
-	VCMPPS     $0x1a, Y7, Y8, Y9
-	VMULPS     Y6, Y3, Y8
+	VCMPPS     $0x1a, Y6, Y8, Y9
+	VMULPS     Y7, Y3, Y8
 	VBLENDVPS  Y9, Y8, Y3, Y3
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y8
-	VCMPPS     $0x1a, Y7, Y8, Y9
-	VMULPS     Y6, Y4, Y8
+	VCMPPS     $0x1a, Y6, Y8, Y9
+	VMULPS     Y7, Y4, Y8
 	VBLENDVPS  Y9, Y8, Y4, Y4
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y8
-	VCMPPS     $0x1a, Y7, Y8, Y7
-	VMULPS     Y6, Y5, Y8
-	VBLENDVPS  Y7, Y8, Y5, Y5
+	VCMPPS     $0x1a, Y6, Y8, Y6
+	VMULPS     Y7, Y5, Y8
+	VBLENDVPS  Y6, Y8, Y5, Y5
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y2, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y3, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y4, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y5, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y2, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y3, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y4, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y5, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -1341,7 +1534,7 @@ done:
 	RET
 
 // func comb6F32AVX2(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·comb6F32AVX2(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -1368,8 +1561,25 @@ wide:
 	VBROADCASTSS 20(R8), Y10
 	VMOVAPS      Y10, Y11
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -1421,96 +1631,114 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VXORPS Y12, Y12, Y12
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Y12, Y0, Y0
+	VMAXPS Y12, Y1, Y1
+	VMAXPS Y12, Y2, Y2
+	VMAXPS Y12, Y3, Y3
+	VMAXPS Y12, Y4, Y4
+	VMAXPS Y12, Y5, Y5
+	VMAXPS Y12, Y6, Y6
+	VMAXPS Y12, Y7, Y7
+	VMAXPS Y12, Y8, Y8
+	VMAXPS Y12, Y9, Y9
+	VMAXPS Y12, Y10, Y10
+	VMAXPS Y12, Y11, Y11
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
-	VBROADCASTSS slope+88(FP), Y12
+	VBROADCASTSS slope+88(FP), Y13
 	TESTQ        $0x00000002, R8
 	JZ           wide_gate
-	VMULPS       Y12, Y0, Y13
-	VMAXPS       Y13, Y0, Y0
-	VMULPS       Y12, Y1, Y13
-	VMAXPS       Y13, Y1, Y1
-	VMULPS       Y12, Y2, Y13
-	VMAXPS       Y13, Y2, Y2
-	VMULPS       Y12, Y3, Y13
-	VMAXPS       Y13, Y3, Y3
-	VMULPS       Y12, Y4, Y13
-	VMAXPS       Y13, Y4, Y4
-	VMULPS       Y12, Y5, Y13
-	VMAXPS       Y13, Y5, Y5
-	VMULPS       Y12, Y6, Y13
-	VMAXPS       Y13, Y6, Y6
-	VMULPS       Y12, Y7, Y13
-	VMAXPS       Y13, Y7, Y7
-	VMULPS       Y12, Y8, Y13
-	VMAXPS       Y13, Y8, Y8
-	VMULPS       Y12, Y9, Y13
-	VMAXPS       Y13, Y9, Y9
-	VMULPS       Y12, Y10, Y13
-	VMAXPS       Y13, Y10, Y10
-	VMULPS       Y12, Y11, Y13
-	VMAXPS       Y13, Y11, Y11
+	VMULPS       Y13, Y0, Y14
+	VMAXPS       Y14, Y0, Y0
+	VMULPS       Y13, Y1, Y14
+	VMAXPS       Y14, Y1, Y1
+	VMULPS       Y13, Y2, Y14
+	VMAXPS       Y14, Y2, Y2
+	VMULPS       Y13, Y3, Y14
+	VMAXPS       Y14, Y3, Y3
+	VMULPS       Y13, Y4, Y14
+	VMAXPS       Y14, Y4, Y4
+	VMULPS       Y13, Y5, Y14
+	VMAXPS       Y14, Y5, Y5
+	VMULPS       Y13, Y6, Y14
+	VMAXPS       Y14, Y6, Y6
+	VMULPS       Y13, Y7, Y14
+	VMAXPS       Y14, Y7, Y7
+	VMULPS       Y13, Y8, Y14
+	VMAXPS       Y14, Y8, Y8
+	VMULPS       Y13, Y9, Y14
+	VMAXPS       Y14, Y9, Y9
+	VMULPS       Y13, Y10, Y14
+	VMAXPS       Y14, Y10, Y10
+	VMULPS       Y13, Y11, Y14
+	VMAXPS       Y14, Y11, Y11
 
 wide_gate:
 	TESTQ     $0x00000004, R8
 	JZ        wide_store
-	VXORPS    Y13, Y13, Y13
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y0, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y0, Y14
 	VBLENDVPS Y15, Y14, Y0, Y0
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y1, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y1, Y14
 	VBLENDVPS Y15, Y14, Y1, Y1
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y2, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y2, Y14
 	VBLENDVPS Y15, Y14, Y2, Y2
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y3, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y3, Y14
 	VBLENDVPS Y15, Y14, Y3, Y3
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y4, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y4, Y14
 	VBLENDVPS Y15, Y14, Y4, Y4
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y5, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y5, Y14
 	VBLENDVPS Y15, Y14, Y5, Y5
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y6, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y6, Y14
 	VBLENDVPS Y15, Y14, Y6, Y6
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y7, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y7, Y14
 	VBLENDVPS Y15, Y14, Y7, Y7
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y8, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y8, Y14
 	VBLENDVPS Y15, Y14, Y8, Y8
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y9, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y9, Y14
 	VBLENDVPS Y15, Y14, Y9, Y9
 	ADDQ      R8, R9
 	VMOVUPS   (R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y15
-	VMULPS    Y12, Y10, Y14
+	VCMPPS    $0x1a, Y12, Y14, Y15
+	VMULPS    Y13, Y10, Y14
 	VBLENDVPS Y15, Y14, Y10, Y10
 	VMOVUPS   32(R9), Y14
-	VCMPPS    $0x1a, Y13, Y14, Y13
-	VMULPS    Y12, Y11, Y14
-	VBLENDVPS Y13, Y14, Y11, Y11
+	VCMPPS    $0x1a, Y12, Y14, Y12
+	VMULPS    Y13, Y11, Y14
+	VBLENDVPS Y12, Y14, Y11, Y11
 	ADDQ      R8, R9
 
 wide_store:
@@ -1578,100 +1806,112 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	MOVQ         DX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y1, Y1
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y2, Y2
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y3, Y3
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y4, Y4
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y5, Y5
-	ADDQ         BX, R9
-	VMASKMOVPS   (R9), Y0, Y7
+	ADDQ         BX, R8
+	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y6, Y6
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VXORPS Y7, Y7, Y7
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Y7, Y1, Y1
+	VMAXPS Y7, Y2, Y2
+	VMAXPS Y7, Y3, Y3
+	VMAXPS Y7, Y4, Y4
+	VMAXPS Y7, Y5, Y5
+	VMAXPS Y7, Y6, Y6
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
-	VBROADCASTSS slope+88(FP), Y7
-	TESTQ        $0x00000002, R8
+	VBROADCASTSS slope+88(FP), Y8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
-	VMULPS       Y7, Y1, Y8
-	VMAXPS       Y8, Y1, Y1
-	VMULPS       Y7, Y2, Y8
-	VMAXPS       Y8, Y2, Y2
-	VMULPS       Y7, Y3, Y8
-	VMAXPS       Y8, Y3, Y3
-	VMULPS       Y7, Y4, Y8
-	VMAXPS       Y8, Y4, Y4
-	VMULPS       Y7, Y5, Y8
-	VMAXPS       Y8, Y5, Y5
-	VMULPS       Y7, Y6, Y8
-	VMAXPS       Y8, Y6, Y6
+	VMULPS       Y8, Y1, Y9
+	VMAXPS       Y9, Y1, Y1
+	VMULPS       Y8, Y2, Y9
+	VMAXPS       Y9, Y2, Y2
+	VMULPS       Y8, Y3, Y9
+	VMAXPS       Y9, Y3, Y3
+	VMULPS       Y8, Y4, Y9
+	VMAXPS       Y9, Y4, Y4
+	VMULPS       Y8, Y5, Y9
+	VMAXPS       Y9, Y5, Y5
+	VMULPS       Y8, Y6, Y9
+	VMAXPS       Y9, Y6, Y6
 
 narrow_gate:
-	TESTQ      $0x00000004, R8
+	TESTQ      $0x00000004, R9
 	JZ         narrow_store
-	VXORPS     Y8, Y8, Y8
 	MOVQ       ldg+64(FP), R8
 	SHLQ       $0x02, R8
 	MOVQ       SI, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y10
-	VMULPS     Y7, Y1, Y9
+	VCMPPS     $0x1a, Y7, Y9, Y10
+	VMULPS     Y8, Y1, Y9
 	VBLENDVPS  Y10, Y9, Y1, Y1
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y10
-	VMULPS     Y7, Y2, Y9
+	VCMPPS     $0x1a, Y7, Y9, Y10
+	VMULPS     Y8, Y2, Y9
 	VBLENDVPS  Y10, Y9, Y2, Y2
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y10
-	VMULPS     Y7, Y3, Y9
+	VCMPPS     $0x1a, Y7, Y9, Y10
+	VMULPS     Y8, Y3, Y9
 	VBLENDVPS  Y10, Y9, Y3, Y3
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y10
-	VMULPS     Y7, Y4, Y9
+	VCMPPS     $0x1a, Y7, Y9, Y10
+	VMULPS     Y8, Y4, Y9
 	VBLENDVPS  Y10, Y9, Y4, Y4
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y10
-	VMULPS     Y7, Y5, Y9
+	VCMPPS     $0x1a, Y7, Y9, Y10
+	VMULPS     Y8, Y5, Y9
 	VBLENDVPS  Y10, Y9, Y5, Y5
 	ADDQ       R8, R9
 	VMASKMOVPS (R9), Y0, Y9
-	VCMPPS     $0x1a, Y8, Y9, Y8
-	VMULPS     Y7, Y6, Y9
-	VBLENDVPS  Y8, Y9, Y6, Y6
+	VCMPPS     $0x1a, Y7, Y9, Y7
+	VMULPS     Y8, Y6, Y9
+	VBLENDVPS  Y7, Y9, Y6, Y6
 	ADDQ       R8, R9
 
 narrow_store:
-	MOVQ       DX, R9
-	VMASKMOVPS Y1, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y2, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y3, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y4, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y5, Y0, (R9)
-	ADDQ       BX, R9
-	VMASKMOVPS Y6, Y0, (R9)
-	ADDQ       BX, R9
+	MOVQ       DX, R8
+	VMASKMOVPS Y1, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y2, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y3, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y4, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y5, Y0, (R8)
+	ADDQ       BX, R8
+	VMASKMOVPS Y6, Y0, (R8)
+	ADDQ       BX, R8
 	ADDQ       $+32, CX
 	ADDQ       $+32, DX
 	ADDQ       $+32, SI
@@ -2660,7 +2900,7 @@ sum:
 	RET
 
 // func copy48F32AVX2(dst *float32, src *float32, ld int, rows int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·copy48F32AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -2669,22 +2909,25 @@ TEXT ·copy48F32AVX2(SB), NOSPLIT, $0-32
 	MOVQ rows+24(FP), BX
 
 loop:
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(CX), Y0
-	VMOVUPS Y0, 32(AX)
-	VMOVUPS 64(CX), Y0
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(CX), Y0
-	VMOVUPS Y0, 96(AX)
-	VMOVUPS 128(CX), Y0
-	VMOVUPS Y0, 128(AX)
-	VMOVUPS 160(CX), Y0
-	VMOVUPS Y0, 160(AX)
-	ADDQ    DX, CX
-	ADDQ    $+192, AX
-	DECQ    BX
-	JNZ     loop
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	VMOVUPS    64(CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    96(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	VMOVUPS    128(CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    160(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	PREFETCHT1 192(CX)
+	PREFETCHT1 256(CX)
+	PREFETCHT1 320(CX)
+	ADDQ       DX, CX
+	ADDQ       $+192, AX
+	DECQ       BX
+	JNZ        loop
 	VZEROUPPER
 	RET
 
@@ -2725,7 +2968,7 @@ loop:
 	RET
 
 // func comb1F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb1F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -2748,8 +2991,22 @@ wide:
 	VMOVAPS      Z0, Z6
 	VMOVAPS      Z0, Z7
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	PREFETCHT0   384(R9)
+	PREFETCHT0   448(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -2781,6 +3038,21 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z9, Z9, Z9
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z9, Z0, Z0
+	VMAXPS Z9, Z1, Z1
+	VMAXPS Z9, Z2, Z2
+	VMAXPS Z9, Z3, Z3
+	VMAXPS Z9, Z4, Z4
+	VMAXPS Z9, Z5, Z5
+	VMAXPS Z9, Z6, Z6
+	VMAXPS Z9, Z7, Z7
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z8
@@ -2806,7 +3078,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z9, Z9, Z9
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -2877,27 +3148,34 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z1
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z1
 	VADDPS       Z1, Z0, Z0
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z10, Z10, Z10
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z10, Z0, Z0
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z1
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z1, Z0, Z2
 	VMAXPS       Z2, Z0, Z0
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z10, Z10, Z10
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -2907,9 +3185,9 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -2921,7 +3199,7 @@ done:
 	RET
 
 // func comb2F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb2F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -2948,8 +3226,27 @@ wide:
 	VMOVAPS      Z6, Z10
 	VMOVAPS      Z6, Z11
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -2997,6 +3294,25 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z19, Z19, Z19
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z19, Z0, Z0
+	VMAXPS Z19, Z1, Z1
+	VMAXPS Z19, Z2, Z2
+	VMAXPS Z19, Z3, Z3
+	VMAXPS Z19, Z4, Z4
+	VMAXPS Z19, Z5, Z5
+	VMAXPS Z19, Z6, Z6
+	VMAXPS Z19, Z7, Z7
+	VMAXPS Z19, Z8, Z8
+	VMAXPS Z19, Z9, Z9
+	VMAXPS Z19, Z10, Z10
+	VMAXPS Z19, Z11, Z11
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z12
@@ -3030,7 +3346,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z19, Z19, Z19
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -3122,22 +3437,31 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z2
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z2
 	VADDPS       Z2, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z2
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z2
 	VADDPS       Z2, Z1, Z1
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z20, Z20, Z20
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z20, Z0, Z0
+	VMAXPS Z20, Z1, Z1
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z2
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z2, Z0, Z3
 	VMAXPS       Z3, Z0, Z0
@@ -3145,9 +3469,8 @@ narrow_added:
 	VMAXPS       Z3, Z1, Z1
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z20, Z20, Z20
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -3161,11 +3484,11 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -3177,7 +3500,7 @@ done:
 	RET
 
 // func comb3F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb3F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -3210,8 +3533,34 @@ wide:
 	VMOVAPS      Z12, Z16
 	VMOVAPS      Z12, Z17
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	PREFETCHT0   320(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -3273,6 +3622,31 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z25, Z25, Z25
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z25, Z0, Z0
+	VMAXPS Z25, Z1, Z1
+	VMAXPS Z25, Z2, Z2
+	VMAXPS Z25, Z3, Z3
+	VMAXPS Z25, Z4, Z4
+	VMAXPS Z25, Z5, Z5
+	VMAXPS Z25, Z6, Z6
+	VMAXPS Z25, Z7, Z7
+	VMAXPS Z25, Z8, Z8
+	VMAXPS Z25, Z9, Z9
+	VMAXPS Z25, Z10, Z10
+	VMAXPS Z25, Z11, Z11
+	VMAXPS Z25, Z12, Z12
+	VMAXPS Z25, Z13, Z13
+	VMAXPS Z25, Z14, Z14
+	VMAXPS Z25, Z15, Z15
+	VMAXPS Z25, Z16, Z16
+	VMAXPS Z25, Z17, Z17
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z18
@@ -3318,7 +3692,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z25, Z25, Z25
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -3439,25 +3812,35 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z3
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z3
 	VADDPS       Z3, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z3
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z3
 	VADDPS       Z3, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z3
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z3
 	VADDPS       Z3, Z2, Z2
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z26, Z26, Z26
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z26, Z0, Z0
+	VMAXPS Z26, Z1, Z1
+	VMAXPS Z26, Z2, Z2
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z3
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z3, Z0, Z4
 	VMAXPS       Z4, Z0, Z0
@@ -3467,9 +3850,8 @@ narrow_added:
 	VMAXPS       Z4, Z2, Z2
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z26, Z26, Z26
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -3487,13 +3869,13 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -3505,7 +3887,7 @@ done:
 	RET
 
 // func comb4F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb4F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -3540,8 +3922,37 @@ wide:
 	VMOVAPS      Z15, Z18
 	VMOVAPS      Z15, Z19
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	PREFETCHT0   256(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -3608,6 +4019,33 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z26, Z26, Z26
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z26, Z0, Z0
+	VMAXPS Z26, Z1, Z1
+	VMAXPS Z26, Z2, Z2
+	VMAXPS Z26, Z3, Z3
+	VMAXPS Z26, Z4, Z4
+	VMAXPS Z26, Z5, Z5
+	VMAXPS Z26, Z6, Z6
+	VMAXPS Z26, Z7, Z7
+	VMAXPS Z26, Z8, Z8
+	VMAXPS Z26, Z9, Z9
+	VMAXPS Z26, Z10, Z10
+	VMAXPS Z26, Z11, Z11
+	VMAXPS Z26, Z12, Z12
+	VMAXPS Z26, Z13, Z13
+	VMAXPS Z26, Z14, Z14
+	VMAXPS Z26, Z15, Z15
+	VMAXPS Z26, Z16, Z16
+	VMAXPS Z26, Z17, Z17
+	VMAXPS Z26, Z18, Z18
+	VMAXPS Z26, Z19, Z19
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z20
@@ -3657,7 +4095,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z26, Z26, Z26
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -3791,28 +4228,39 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z4
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z4
 	VADDPS       Z4, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z4
 	VADDPS       Z4, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z4
 	VADDPS       Z4, Z2, Z2
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z4
 	VADDPS       Z4, Z3, Z3
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z27, Z27, Z27
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z27, Z0, Z0
+	VMAXPS Z27, Z1, Z1
+	VMAXPS Z27, Z2, Z2
+	VMAXPS Z27, Z3, Z3
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z4
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z4, Z0, Z5
 	VMAXPS       Z5, Z0, Z0
@@ -3824,9 +4272,8 @@ narrow_added:
 	VMAXPS       Z5, Z3, Z3
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z27, Z27, Z27
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -3848,15 +4295,15 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z3, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -3868,7 +4315,7 @@ done:
 	RET
 
 // func comb5F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb5F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -3903,8 +4350,38 @@ wide:
 	VMOVAPS      Z16, Z18
 	VMOVAPS      Z16, Z19
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -3972,6 +4449,33 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z25, Z25, Z25
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z25, Z0, Z0
+	VMAXPS Z25, Z1, Z1
+	VMAXPS Z25, Z2, Z2
+	VMAXPS Z25, Z3, Z3
+	VMAXPS Z25, Z4, Z4
+	VMAXPS Z25, Z5, Z5
+	VMAXPS Z25, Z6, Z6
+	VMAXPS Z25, Z7, Z7
+	VMAXPS Z25, Z8, Z8
+	VMAXPS Z25, Z9, Z9
+	VMAXPS Z25, Z10, Z10
+	VMAXPS Z25, Z11, Z11
+	VMAXPS Z25, Z12, Z12
+	VMAXPS Z25, Z13, Z13
+	VMAXPS Z25, Z14, Z14
+	VMAXPS Z25, Z15, Z15
+	VMAXPS Z25, Z16, Z16
+	VMAXPS Z25, Z17, Z17
+	VMAXPS Z25, Z18, Z18
+	VMAXPS Z25, Z19, Z19
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z20
@@ -4021,7 +4525,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z25, Z25, Z25
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -4160,31 +4663,43 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z5
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z5
 	VADDPS       Z5, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z5
 	VADDPS       Z5, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z5
 	VADDPS       Z5, Z2, Z2
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z5
 	VADDPS       Z5, Z3, Z3
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z5
 	VADDPS       Z5, Z4, Z4
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z26, Z26, Z26
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z26, Z0, Z0
+	VMAXPS Z26, Z1, Z1
+	VMAXPS Z26, Z2, Z2
+	VMAXPS Z26, Z3, Z3
+	VMAXPS Z26, Z4, Z4
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z5
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z5, Z0, Z6
 	VMAXPS       Z6, Z0, Z0
@@ -4198,9 +4713,8 @@ narrow_added:
 	VMAXPS       Z6, Z4, Z4
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z26, Z26, Z26
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -4226,17 +4740,17 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z3, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z4, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -4248,7 +4762,7 @@ done:
 	RET
 
 // func comb6F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb6F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -4287,8 +4801,43 @@ wide:
 	VMOVAPS      Z20, Z22
 	VMOVAPS      Z20, Z23
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	PREFETCHT0   192(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -4366,6 +4915,37 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z29, Z29, Z29
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z29, Z0, Z0
+	VMAXPS Z29, Z1, Z1
+	VMAXPS Z29, Z2, Z2
+	VMAXPS Z29, Z3, Z3
+	VMAXPS Z29, Z4, Z4
+	VMAXPS Z29, Z5, Z5
+	VMAXPS Z29, Z6, Z6
+	VMAXPS Z29, Z7, Z7
+	VMAXPS Z29, Z8, Z8
+	VMAXPS Z29, Z9, Z9
+	VMAXPS Z29, Z10, Z10
+	VMAXPS Z29, Z11, Z11
+	VMAXPS Z29, Z12, Z12
+	VMAXPS Z29, Z13, Z13
+	VMAXPS Z29, Z14, Z14
+	VMAXPS Z29, Z15, Z15
+	VMAXPS Z29, Z16, Z16
+	VMAXPS Z29, Z17, Z17
+	VMAXPS Z29, Z18, Z18
+	VMAXPS Z29, Z19, Z19
+	VMAXPS Z29, Z20, Z20
+	VMAXPS Z29, Z21, Z21
+	VMAXPS Z29, Z22, Z22
+	VMAXPS Z29, Z23, Z23
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z24
@@ -4423,7 +5003,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z29, Z29, Z29
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -4583,34 +5162,47 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z2, Z2
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z3, Z3
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z4, Z4
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z6
 	VADDPS       Z6, Z5, Z5
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z30, Z30, Z30
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z30, Z0, Z0
+	VMAXPS Z30, Z1, Z1
+	VMAXPS Z30, Z2, Z2
+	VMAXPS Z30, Z3, Z3
+	VMAXPS Z30, Z4, Z4
+	VMAXPS Z30, Z5, Z5
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z6
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z6, Z0, Z7
 	VMAXPS       Z7, Z0, Z0
@@ -4626,9 +5218,8 @@ narrow_added:
 	VMAXPS       Z7, Z5, Z5
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z30, Z30, Z30
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -4658,19 +5249,19 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z3, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z4, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z5, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -4682,7 +5273,7 @@ done:
 	RET
 
 // func comb7F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb7F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -4718,8 +5309,41 @@ wide:
 	VMOVAPS      Z18, Z19
 	VMOVAPS      Z18, Z20
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -4792,6 +5416,34 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z25, Z25, Z25
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z25, Z0, Z0
+	VMAXPS Z25, Z1, Z1
+	VMAXPS Z25, Z2, Z2
+	VMAXPS Z25, Z3, Z3
+	VMAXPS Z25, Z4, Z4
+	VMAXPS Z25, Z5, Z5
+	VMAXPS Z25, Z6, Z6
+	VMAXPS Z25, Z7, Z7
+	VMAXPS Z25, Z8, Z8
+	VMAXPS Z25, Z9, Z9
+	VMAXPS Z25, Z10, Z10
+	VMAXPS Z25, Z11, Z11
+	VMAXPS Z25, Z12, Z12
+	VMAXPS Z25, Z13, Z13
+	VMAXPS Z25, Z14, Z14
+	VMAXPS Z25, Z15, Z15
+	VMAXPS Z25, Z16, Z16
+	VMAXPS Z25, Z17, Z17
+	VMAXPS Z25, Z18, Z18
+	VMAXPS Z25, Z19, Z19
+	VMAXPS Z25, Z20, Z20
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z21
@@ -4843,7 +5495,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z25, Z25, Z25
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -4996,37 +5647,51 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z2, Z2
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z3, Z3
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z4, Z4
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z5, Z5
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z7
 	VADDPS       Z7, Z6, Z6
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z26, Z26, Z26
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z26, Z0, Z0
+	VMAXPS Z26, Z1, Z1
+	VMAXPS Z26, Z2, Z2
+	VMAXPS Z26, Z3, Z3
+	VMAXPS Z26, Z4, Z4
+	VMAXPS Z26, Z5, Z5
+	VMAXPS Z26, Z6, Z6
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z7
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z7, Z0, Z8
 	VMAXPS       Z8, Z0, Z0
@@ -5044,9 +5709,8 @@ narrow_added:
 	VMAXPS       Z8, Z6, Z6
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z26, Z26, Z26
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -5080,21 +5744,21 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z3, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z4, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z5, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z6, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -5106,7 +5770,7 @@ done:
 	RET
 
 // func comb8F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb8F32AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+8(FP), AX
 	MOVQ x+24(FP), CX
@@ -5145,8 +5809,45 @@ wide:
 	VMOVAPS      Z21, Z22
 	VMOVAPS      Z21, Z23
 	MOVQ         k+0(FP), R8
-	MOVQ         off+32(FP), R9
-	MOVQ         AX, R10
+	CMPQ         R8, $0x40
+	JLT          wide_fetched
+	MOVQ         DX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	PREFETCHT0   128(R9)
+	ADDQ         BX, R9
+
+wide_fetched:
+	MOVQ off+32(FP), R9
+	MOVQ AX, R10
 
 wide_k:
 	MOVQ         (R9), R11
@@ -5227,6 +5928,37 @@ wide_k:
 	ADDQ         BX, R9
 
 wide_added:
+	TESTQ  $0x0000000e, R8
+	JZ     wide_store
+	VPXORD Z28, Z28, Z28
+	TESTQ  $0x00000008, R8
+	JZ     wide_rectified
+	VMAXPS Z28, Z0, Z0
+	VMAXPS Z28, Z1, Z1
+	VMAXPS Z28, Z2, Z2
+	VMAXPS Z28, Z3, Z3
+	VMAXPS Z28, Z4, Z4
+	VMAXPS Z28, Z5, Z5
+	VMAXPS Z28, Z6, Z6
+	VMAXPS Z28, Z7, Z7
+	VMAXPS Z28, Z8, Z8
+	VMAXPS Z28, Z9, Z9
+	VMAXPS Z28, Z10, Z10
+	VMAXPS Z28, Z11, Z11
+	VMAXPS Z28, Z12, Z12
+	VMAXPS Z28, Z13, Z13
+	VMAXPS Z28, Z14, Z14
+	VMAXPS Z28, Z15, Z15
+	VMAXPS Z28, Z16, Z16
+	VMAXPS Z28, Z17, Z17
+	VMAXPS Z28, Z18, Z18
+	VMAXPS Z28, Z19, Z19
+	VMAXPS Z28, Z20, Z20
+	VMAXPS Z28, Z21, Z21
+	VMAXPS Z28, Z22, Z22
+	VMAXPS Z28, Z23, Z23
+
+wide_rectified:
 	TESTQ        $0x00000006, R8
 	JZ           wide_store
 	VBROADCASTSS slope+88(FP), Z24
@@ -5284,7 +6016,6 @@ wide_added:
 wide_gate:
 	TESTQ   $0x00000004, R8
 	JZ      wide_store
-	VPXORD  Z28, Z28, Z28
 	MOVQ    ldg+64(FP), R8
 	SHLQ    $0x02, R8
 	MOVQ    SI, R9
@@ -5454,40 +6185,55 @@ narrow_k:
 	ADDQ         $0x08, R9
 	DECQ         R8
 	JNZ          narrow_k
-	MOVQ         flags+80(FP), R8
-	TESTQ        $0x00000001, R8
+	MOVQ         flags+80(FP), R9
+	TESTQ        $0x00000001, R9
 	JZ           narrow_added
-	MOVQ         DX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	MOVQ         DX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z0, Z0
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z1, Z1
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z2, Z2
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z3, Z3
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z4, Z4
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z5, Z5
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z6, Z6
-	ADDQ         BX, R9
-	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         BX, R8
+	VMOVUPS.Z    (R8), K1, Z8
 	VADDPS       Z8, Z7, Z7
-	ADDQ         BX, R9
+	ADDQ         BX, R8
 
 narrow_added:
-	TESTQ        $0x00000006, R8
+	TESTQ  $0x0000000e, R9
+	JZ     narrow_store
+	VPXORD Z29, Z29, Z29
+	TESTQ  $0x00000008, R9
+	JZ     narrow_rectified
+	VMAXPS Z29, Z0, Z0
+	VMAXPS Z29, Z1, Z1
+	VMAXPS Z29, Z2, Z2
+	VMAXPS Z29, Z3, Z3
+	VMAXPS Z29, Z4, Z4
+	VMAXPS Z29, Z5, Z5
+	VMAXPS Z29, Z6, Z6
+	VMAXPS Z29, Z7, Z7
+
+narrow_rectified:
+	TESTQ        $0x00000006, R9
 	JZ           narrow_store
 	VBROADCASTSS slope+88(FP), Z8
-	TESTQ        $0x00000002, R8
+	TESTQ        $0x00000002, R9
 	JZ           narrow_gate
 	VMULPS       Z8, Z0, Z9
 	VMAXPS       Z9, Z0, Z0
@@ -5507,9 +6253,8 @@ narrow_added:
 	VMAXPS       Z9, Z7, Z7
 
 narrow_gate:
-	TESTQ     $0x00000004, R8
+	TESTQ     $0x00000004, R9
 	JZ        narrow_store
-	VPXORD    Z29, Z29, Z29
 	MOVQ      ldg+64(FP), R8
 	SHLQ      $0x02, R8
 	MOVQ      SI, R9
@@ -5547,23 +6292,23 @@ narrow_gate:
 	ADDQ      R8, R9
 
 narrow_store:
-	MOVQ    DX, R9
-	VMOVUPS Z0, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z1, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z2, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z3, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z4, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z5, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z6, K1, (R9)
-	ADDQ    BX, R9
-	VMOVUPS Z7, K1, (R9)
-	ADDQ    BX, R9
+	MOVQ    DX, R8
+	VMOVUPS Z0, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z1, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z2, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z3, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z5, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z6, K1, (R8)
+	ADDQ    BX, R8
+	VMOVUPS Z7, K1, (R8)
+	ADDQ    BX, R8
 	ADDQ    $+64, CX
 	ADDQ    $+64, DX
 	ADDQ    $+64, SI
@@ -8394,7 +9139,7 @@ sum:
 	RET
 
 // func copy48F32AVX512(dst *float32, src *float32, ld int, rows int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·copy48F32AVX512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -8403,16 +9148,19 @@ TEXT ·copy48F32AVX512(SB), NOSPLIT, $0-32
 	MOVQ rows+24(FP), BX
 
 loop:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
-	VMOVUPS 128(CX), Z0
-	VMOVUPS Z0, 128(AX)
-	ADDQ    DX, CX
-	ADDQ    $+192, AX
-	DECQ    BX
-	JNZ     loop
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(AX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, 128(AX)
+	PREFETCHT1 192(CX)
+	PREFETCHT1 256(CX)
+	PREFETCHT1 320(CX)
+	ADDQ       DX, CX
+	ADDQ       $+192, AX
+	DECQ       BX
+	JNZ        loop
 	VZEROUPPER
 	RET
 

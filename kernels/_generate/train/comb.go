@@ -13,6 +13,7 @@ const (
 	flagAdd  = 1
 	flagAct  = 2
 	flagGate = 4
+	flagReLU = 8
 )
 
 func combMaxRows(s isa) int {
@@ -136,6 +137,19 @@ func (c *combState) tile(name string, nv int, mask reg.Register) {
 		}
 	}
 	kc := Load(Param("k"), GP64())
+	yp := GP64()
+	if mask == nil { // a long loop leaves time to fetch the outputs
+		CMPQ(kc, operand.U8(64))
+		JLT(ref(name + "_fetched"))
+		MOVQ(c.y, yp)
+		for range acc {
+			for j := 0; j < nv*c.bytes(); j += 64 {
+				PREFETCHT0(operand.Mem{Base: yp, Disp: j})
+			}
+			ADDQ(c.ldy, yp)
+		}
+		Label(name + "_fetched")
+	}
 	off := Load(Param("off"), GP64())
 	w, o := GP64(), GP64()
 	MOVQ(c.w, w)
@@ -169,7 +183,6 @@ func (c *combState) tile(name string, nv int, mask reg.Register) {
 	JNZ(ref(name + "_k"))
 
 	flags := Load(Param("flags"), GP64())
-	yp := GP64()
 	TESTQ(operand.U32(flagAdd), flags)
 	JZ(ref(name + "_added"))
 	MOVQ(c.y, yp)
@@ -187,6 +200,18 @@ func (c *combState) tile(name string, nv int, mask reg.Register) {
 		ADDQ(c.ldy, yp)
 	}
 	Label(name + "_added")
+	TESTQ(operand.U32(flagAct|flagGate|flagReLU), flags)
+	JZ(ref(name + "_store"))
+	zero := c.vec()
+	c.zero(zero)
+	TESTQ(operand.U32(flagReLU), flags)
+	JZ(ref(name + "_rectified"))
+	for i := range acc {
+		for _, v := range acc[i] {
+			VMAXPS(zero, v, v)
+		}
+	}
+	Label(name + "_rectified")
 	TESTQ(operand.U32(flagAct|flagGate), flags)
 	JZ(ref(name + "_store"))
 	slope := c.vec()
@@ -203,8 +228,7 @@ func (c *combState) tile(name string, nv int, mask reg.Register) {
 	Label(name + "_gate")
 	TESTQ(operand.U32(flagGate), flags)
 	JZ(ref(name + "_store"))
-	zero, ldg, gp := c.vec(), GP64(), GP64()
-	c.zero(zero)
+	ldg, gp := GP64(), GP64()
 	MOVQ(operand.NewParamAddr("ldg", 64), ldg)
 	SHLQ(operand.U8(2), ldg)
 	MOVQ(c.gate, gp)
@@ -250,6 +274,9 @@ func copyRows(s isa) {
 		v := s.vec()
 		VMOVUPS(operand.Mem{Base: src, Disp: i}, v)
 		VMOVUPS(v, operand.Mem{Base: dst, Disp: i})
+	}
+	for i := 0; i < 192; i += 64 { // the next strip of the same row
+		PREFETCHT1(operand.Mem{Base: src, Disp: 192 + i})
 	}
 	ADDQ(ld, src)
 	ADDQ(operand.I32(192), dst)
