@@ -11,11 +11,12 @@ import (
 type Set uint
 
 const (
-	PSNR   Set = 1 << iota // mse, psnr, mse_y, mse_u, mse_v, psnr_yuv and alpha_mse, which are measured always
-	SSIM                   // ssim
-	MSSSIM                 // ms_ssim, ms_ssim_db
+	PSNR        Set = 1 << iota // mse, psnr, mse_y, mse_u, mse_v, psnr_yuv and alpha_mse, which are measured always
+	SSIM                        // ssim
+	MSSSIM                      // ms_ssim, ms_ssim_db
+	SSIMULACRA2                 // ssimulacra2
 
-	All     = PSNR | SSIM | MSSSIM
+	All     = PSNR | SSIM | MSSSIM | SSIMULACRA2
 	Default = PSNR | MSSSIM // what published rate-distortion curves show
 )
 
@@ -30,7 +31,7 @@ var ErrSize = errors.New("metric: pictures cannot be compared")
 // It fails with ErrSize for pictures of different sizes and for empty ones, and
 // on a set with unknown metrics.
 //
-// It needs about 12 bytes for each pixel, 20 with MS-SSIM.
+// It needs about 12 bytes for each pixel, 20 with MS-SSIM and 45 with SSIMULACRA 2.
 func Compare(a, b image.Image, which Set) (Values, error) {
 	if which&^All != 0 {
 		return nil, fmt.Errorf("metric: unknown metrics in set %#x", uint(which))
@@ -44,6 +45,9 @@ func Compare(a, b image.Image, which Set) (Values, error) {
 	comparePSNR(v, p, q)
 	if which&(SSIM|MSSSIM) != 0 {
 		compareSSIM(v, p, q, which)
+	}
+	if which&SSIMULACRA2 != 0 && min(p.w, p.h) >= minSSIMULACRA2 {
+		v.set("ssimulacra2", ssimulacra2(p, q))
 	}
 	return v, nil
 }
