@@ -35,12 +35,13 @@ type Row struct {
 
 // A Cost holds medians over Runs runs. What was not measured is 0.
 type Cost struct {
+	Machine      string  `json:"machine"`
 	Runs         int     `json:"runs"`
 	EncodeWall   float64 `json:"encode_wall"` // seconds
 	EncodeCPU    float64 `json:"encode_cpu"`
 	DecodeWall   float64 `json:"decode_wall"`
 	DecodeCPU    float64 `json:"decode_cpu"`
-	EncodeMemory int64   `json:"encode_memory"` // peak resident bytes, of other programs only
+	EncodeMemory int64   `json:"encode_memory"` // peak bytes: resident, or in this process by how far the heap grew
 	DecodeMemory int64   `json:"decode_memory"`
 }
 

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package bench
+
+import (
+	"os/exec"
+	"time"
+)
+
+func cpuTime() time.Duration { return 0 }
+func isolate(*exec.Cmd)      {}
