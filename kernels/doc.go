@@ -12,6 +12,12 @@
 // reciprocal. An entropy coder may therefore depend on the results. The one
 // thing left open is the payload of a NaN.
 //
+// The float32 kernels for training are the exception: [Panels], [Gemm], [DotsF32],
+// and all elementwise functions and sums but [ScaleAddF32]. They may fuse and
+// reorder, and differ between tiers by rounding, within the errors that their
+// tests state; nothing that a decoder must reproduce may depend on them. For one
+// tier they are deterministic, and they keep no state between calls.
+//
 // # Tiers
 //
 // The tier is chosen once, when the program starts, from what the processor

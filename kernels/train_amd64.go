@@ -49,6 +49,60 @@ func copy48F32AVX2(dst *float32, src *float32, ld int, rows int)
 func fmaLoopAVX2(n int)
 
 //go:noescape
+func axpbyF32AVX2(y *float32, x *float32, n int, b float32, a float32)
+
+//go:noescape
+func mulAddF32AVX2(y *float32, a *float32, b *float32, n int)
+
+//go:noescape
+func gateF32AVX2(dst *float32, src *float32, by *float32, n int, slope float32)
+
+//go:noescape
+func leakyF32AVX2(dst *float32, src *float32, n int, slope float32)
+
+//go:noescape
+func expF32AVX2(dst *float32, src *float32, n int)
+
+//go:noescape
+func logF32AVX2(dst *float32, src *float32, n int)
+
+//go:noescape
+func tanhF32AVX2(dst *float32, src *float32, n int)
+
+//go:noescape
+func sigmoidF32AVX2(dst *float32, src *float32, n int)
+
+//go:noescape
+func geluF32AVX2(dst *float32, src *float32, n int)
+
+//go:noescape
+func geluGradF32AVX2(dx *float32, dy *float32, x *float32, n int)
+
+//go:noescape
+func softRoundF32AVX2(dst *float32, src *float32, n int, inverse float32, half float32)
+
+//go:noescape
+func softRoundGradF32AVX2(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
+
+//go:noescape
+func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+
+//go:noescape
+func laplaceBitsF32AVX2(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
+
+//go:noescape
+func interleaveF32AVX2(dst *float32, a *float32, b *float32, n int)
+
+//go:noescape
+func deinterleaveF32AVX2(a *float32, b *float32, src *float32, n int)
+
+//go:noescape
+func dotF32AVX2(x *float32, y *float32, n int) float32
+
+//go:noescape
+func sumF32AVX2(x *float32, n int) float32
+
+//go:noescape
 func comb1F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
 
 //go:noescape
@@ -118,3 +172,57 @@ func dots6x4F32AVX512(n int, rows int, a *float32, lda int, stepa int, x *float3
 func copy48F32AVX512(dst *float32, src *float32, ld int, rows int)
 
 func fmaLoopAVX512(n int)
+
+//go:noescape
+func axpbyF32AVX512(y *float32, x *float32, n int, b float32, a float32)
+
+//go:noescape
+func mulAddF32AVX512(y *float32, a *float32, b *float32, n int)
+
+//go:noescape
+func gateF32AVX512(dst *float32, src *float32, by *float32, n int, slope float32)
+
+//go:noescape
+func leakyF32AVX512(dst *float32, src *float32, n int, slope float32)
+
+//go:noescape
+func expF32AVX512(dst *float32, src *float32, n int)
+
+//go:noescape
+func logF32AVX512(dst *float32, src *float32, n int)
+
+//go:noescape
+func tanhF32AVX512(dst *float32, src *float32, n int)
+
+//go:noescape
+func sigmoidF32AVX512(dst *float32, src *float32, n int)
+
+//go:noescape
+func geluF32AVX512(dst *float32, src *float32, n int)
+
+//go:noescape
+func geluGradF32AVX512(dx *float32, dy *float32, x *float32, n int)
+
+//go:noescape
+func softRoundF32AVX512(dst *float32, src *float32, n int, inverse float32, half float32)
+
+//go:noescape
+func softRoundGradF32AVX512(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
+
+//go:noescape
+func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+
+//go:noescape
+func laplaceBitsF32AVX512(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
+
+//go:noescape
+func interleaveF32AVX512(dst *float32, a *float32, b *float32, n int)
+
+//go:noescape
+func deinterleaveF32AVX512(a *float32, b *float32, src *float32, n int)
+
+//go:noescape
+func dotF32AVX512(x *float32, y *float32, n int) float32
+
+//go:noescape
+func sumF32AVX512(x *float32, n int) float32

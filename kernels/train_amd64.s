@@ -2967,6 +2967,1790 @@ loop:
 	VZEROUPPER
 	RET
 
+// func axpbyF32AVX2(y *float32, x *float32, n int, b float32, a float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·axpbyF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVSS        b+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        a+28(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS     (AX), Y2
+	VMULPS      Y0, Y2, Y2
+	VFMADD231PS (CX), Y1, Y2
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     32(AX), Y2
+	VMULPS      Y0, Y2, Y2
+	VFMADD231PS 32(CX), Y1, Y2
+	VMOVUPS     Y2, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func mulAddF32AVX2(y *float32, a *float32, b *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·mulAddF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PS (DX), Y1, Y0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     32(AX), Y0
+	VMOVUPS     32(CX), Y1
+	VFMADD231PS 32(DX), Y1, Y0
+	VMOVUPS     Y0, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func gateF32AVX2(dst *float32, src *float32, by *float32, n int, slope float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·gateF32AVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         by+16(FP), DX
+	MOVSS        slope+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+24(FP), BX
+
+loop:
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VMULPS    Y0, Y1, Y3
+	VCMPPS    $0x1a, const00000000<>+0(SB), Y2, Y2
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	VMOVUPS   32(CX), Y1
+	VMOVUPS   32(DX), Y2
+	VMULPS    Y0, Y1, Y3
+	VCMPPS    $0x1a, const00000000<>+0(SB), Y2, Y2
+	VBLENDVPS Y2, Y3, Y1, Y1
+	VMOVUPS   Y1, 32(AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, BX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+DATA const00000000<>+0(SB)/4, $0x00000000
+DATA const00000000<>+4(SB)/4, $0x00000000
+DATA const00000000<>+8(SB)/4, $0x00000000
+DATA const00000000<>+12(SB)/4, $0x00000000
+DATA const00000000<>+16(SB)/4, $0x00000000
+DATA const00000000<>+20(SB)/4, $0x00000000
+DATA const00000000<>+24(SB)/4, $0x00000000
+DATA const00000000<>+28(SB)/4, $0x00000000
+DATA const00000000<>+32(SB)/4, $0x00000000
+DATA const00000000<>+36(SB)/4, $0x00000000
+DATA const00000000<>+40(SB)/4, $0x00000000
+DATA const00000000<>+44(SB)/4, $0x00000000
+DATA const00000000<>+48(SB)/4, $0x00000000
+DATA const00000000<>+52(SB)/4, $0x00000000
+DATA const00000000<>+56(SB)/4, $0x00000000
+DATA const00000000<>+60(SB)/4, $0x00000000
+GLOBL const00000000<>(SB), RODATA|NOPTR, $64
+
+// func leakyF32AVX2(dst *float32, src *float32, n int, slope float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·leakyF32AVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVSS        slope+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS (CX), Y1
+	VMULPS  Y0, Y1, Y2
+	VMAXPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VMOVUPS 32(CX), Y1
+	VMULPS  Y0, Y1, Y2
+	VMAXPS  Y1, Y2, Y2
+	VMOVUPS Y2, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func expF32AVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA constc2ae0000<>+0(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+4(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+8(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+12(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+16(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+20(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+24(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+28(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+32(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+36(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+40(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+44(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+48(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+52(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+56(SB)/4, $0xc2ae0000
+DATA constc2ae0000<>+60(SB)/4, $0xc2ae0000
+GLOBL constc2ae0000<>(SB), RODATA|NOPTR, $64
+
+DATA const42b00000<>+0(SB)/4, $0x42b00000
+DATA const42b00000<>+4(SB)/4, $0x42b00000
+DATA const42b00000<>+8(SB)/4, $0x42b00000
+DATA const42b00000<>+12(SB)/4, $0x42b00000
+DATA const42b00000<>+16(SB)/4, $0x42b00000
+DATA const42b00000<>+20(SB)/4, $0x42b00000
+DATA const42b00000<>+24(SB)/4, $0x42b00000
+DATA const42b00000<>+28(SB)/4, $0x42b00000
+DATA const42b00000<>+32(SB)/4, $0x42b00000
+DATA const42b00000<>+36(SB)/4, $0x42b00000
+DATA const42b00000<>+40(SB)/4, $0x42b00000
+DATA const42b00000<>+44(SB)/4, $0x42b00000
+DATA const42b00000<>+48(SB)/4, $0x42b00000
+DATA const42b00000<>+52(SB)/4, $0x42b00000
+DATA const42b00000<>+56(SB)/4, $0x42b00000
+DATA const42b00000<>+60(SB)/4, $0x42b00000
+GLOBL const42b00000<>(SB), RODATA|NOPTR, $64
+
+DATA const3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+32(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+36(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+40(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+44(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+48(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
+DATA const3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
+GLOBL const3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA const3f318000<>+0(SB)/4, $0x3f318000
+DATA const3f318000<>+4(SB)/4, $0x3f318000
+DATA const3f318000<>+8(SB)/4, $0x3f318000
+DATA const3f318000<>+12(SB)/4, $0x3f318000
+DATA const3f318000<>+16(SB)/4, $0x3f318000
+DATA const3f318000<>+20(SB)/4, $0x3f318000
+DATA const3f318000<>+24(SB)/4, $0x3f318000
+DATA const3f318000<>+28(SB)/4, $0x3f318000
+DATA const3f318000<>+32(SB)/4, $0x3f318000
+DATA const3f318000<>+36(SB)/4, $0x3f318000
+DATA const3f318000<>+40(SB)/4, $0x3f318000
+DATA const3f318000<>+44(SB)/4, $0x3f318000
+DATA const3f318000<>+48(SB)/4, $0x3f318000
+DATA const3f318000<>+52(SB)/4, $0x3f318000
+DATA const3f318000<>+56(SB)/4, $0x3f318000
+DATA const3f318000<>+60(SB)/4, $0x3f318000
+GLOBL const3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA constb95e8083<>+0(SB)/4, $0xb95e8083
+DATA constb95e8083<>+4(SB)/4, $0xb95e8083
+DATA constb95e8083<>+8(SB)/4, $0xb95e8083
+DATA constb95e8083<>+12(SB)/4, $0xb95e8083
+DATA constb95e8083<>+16(SB)/4, $0xb95e8083
+DATA constb95e8083<>+20(SB)/4, $0xb95e8083
+DATA constb95e8083<>+24(SB)/4, $0xb95e8083
+DATA constb95e8083<>+28(SB)/4, $0xb95e8083
+DATA constb95e8083<>+32(SB)/4, $0xb95e8083
+DATA constb95e8083<>+36(SB)/4, $0xb95e8083
+DATA constb95e8083<>+40(SB)/4, $0xb95e8083
+DATA constb95e8083<>+44(SB)/4, $0xb95e8083
+DATA constb95e8083<>+48(SB)/4, $0xb95e8083
+DATA constb95e8083<>+52(SB)/4, $0xb95e8083
+DATA constb95e8083<>+56(SB)/4, $0xb95e8083
+DATA constb95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL constb95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA const3ab511a9<>+0(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+4(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+8(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+12(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+16(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+20(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+24(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+28(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+32(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+36(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+40(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+44(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+48(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+52(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+56(SB)/4, $0x3ab511a9
+DATA const3ab511a9<>+60(SB)/4, $0x3ab511a9
+GLOBL const3ab511a9<>(SB), RODATA|NOPTR, $64
+
+DATA const3c091d36<>+0(SB)/4, $0x3c091d36
+DATA const3c091d36<>+4(SB)/4, $0x3c091d36
+DATA const3c091d36<>+8(SB)/4, $0x3c091d36
+DATA const3c091d36<>+12(SB)/4, $0x3c091d36
+DATA const3c091d36<>+16(SB)/4, $0x3c091d36
+DATA const3c091d36<>+20(SB)/4, $0x3c091d36
+DATA const3c091d36<>+24(SB)/4, $0x3c091d36
+DATA const3c091d36<>+28(SB)/4, $0x3c091d36
+DATA const3c091d36<>+32(SB)/4, $0x3c091d36
+DATA const3c091d36<>+36(SB)/4, $0x3c091d36
+DATA const3c091d36<>+40(SB)/4, $0x3c091d36
+DATA const3c091d36<>+44(SB)/4, $0x3c091d36
+DATA const3c091d36<>+48(SB)/4, $0x3c091d36
+DATA const3c091d36<>+52(SB)/4, $0x3c091d36
+DATA const3c091d36<>+56(SB)/4, $0x3c091d36
+DATA const3c091d36<>+60(SB)/4, $0x3c091d36
+GLOBL const3c091d36<>(SB), RODATA|NOPTR, $64
+
+DATA const3d2aac7a<>+0(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+4(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+8(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+12(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+16(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+20(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+24(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+28(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+32(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+36(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+40(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+44(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+48(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+52(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+56(SB)/4, $0x3d2aac7a
+DATA const3d2aac7a<>+60(SB)/4, $0x3d2aac7a
+GLOBL const3d2aac7a<>(SB), RODATA|NOPTR, $64
+
+DATA const3e2aaa48<>+0(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+4(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+8(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+12(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+16(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+20(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+24(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+28(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+32(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+36(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+40(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+44(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+48(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+52(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+56(SB)/4, $0x3e2aaa48
+DATA const3e2aaa48<>+60(SB)/4, $0x3e2aaa48
+GLOBL const3e2aaa48<>(SB), RODATA|NOPTR, $64
+
+DATA const3efffffe<>+0(SB)/4, $0x3efffffe
+DATA const3efffffe<>+4(SB)/4, $0x3efffffe
+DATA const3efffffe<>+8(SB)/4, $0x3efffffe
+DATA const3efffffe<>+12(SB)/4, $0x3efffffe
+DATA const3efffffe<>+16(SB)/4, $0x3efffffe
+DATA const3efffffe<>+20(SB)/4, $0x3efffffe
+DATA const3efffffe<>+24(SB)/4, $0x3efffffe
+DATA const3efffffe<>+28(SB)/4, $0x3efffffe
+DATA const3efffffe<>+32(SB)/4, $0x3efffffe
+DATA const3efffffe<>+36(SB)/4, $0x3efffffe
+DATA const3efffffe<>+40(SB)/4, $0x3efffffe
+DATA const3efffffe<>+44(SB)/4, $0x3efffffe
+DATA const3efffffe<>+48(SB)/4, $0x3efffffe
+DATA const3efffffe<>+52(SB)/4, $0x3efffffe
+DATA const3efffffe<>+56(SB)/4, $0x3efffffe
+DATA const3efffffe<>+60(SB)/4, $0x3efffffe
+GLOBL const3efffffe<>(SB), RODATA|NOPTR, $64
+
+DATA const3f800000<>+0(SB)/4, $0x3f800000
+DATA const3f800000<>+4(SB)/4, $0x3f800000
+DATA const3f800000<>+8(SB)/4, $0x3f800000
+DATA const3f800000<>+12(SB)/4, $0x3f800000
+DATA const3f800000<>+16(SB)/4, $0x3f800000
+DATA const3f800000<>+20(SB)/4, $0x3f800000
+DATA const3f800000<>+24(SB)/4, $0x3f800000
+DATA const3f800000<>+28(SB)/4, $0x3f800000
+DATA const3f800000<>+32(SB)/4, $0x3f800000
+DATA const3f800000<>+36(SB)/4, $0x3f800000
+DATA const3f800000<>+40(SB)/4, $0x3f800000
+DATA const3f800000<>+44(SB)/4, $0x3f800000
+DATA const3f800000<>+48(SB)/4, $0x3f800000
+DATA const3f800000<>+52(SB)/4, $0x3f800000
+DATA const3f800000<>+56(SB)/4, $0x3f800000
+DATA const3f800000<>+60(SB)/4, $0x3f800000
+GLOBL const3f800000<>(SB), RODATA|NOPTR, $64
+
+// func logF32AVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     const00800000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMOVUPS     const7f7fffff<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y0
+	VPSUBD      const3f3504f3<>+0(SB), Y0, Y0
+	VPAND       const007fffff<>+0(SB), Y0, Y1
+	VPSRAD      $0x17, Y0, Y0
+	VPADDD      const3f3504f3<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VSUBPS      const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS     constbd9c5ac0<>+0(SB), Y2
+	VFMADD213PS const3e02adb5<>+0(SB), Y1, Y2
+	VFMADD213PS constbe06c2a1<>+0(SB), Y1, Y2
+	VFMADD213PS const3e116d0e<>+0(SB), Y1, Y2
+	VFMADD213PS constbe2a3922<>+0(SB), Y1, Y2
+	VFMADD213PS const3e4cd004<>+0(SB), Y1, Y2
+	VFMADD213PS constbe800113<>+0(SB), Y1, Y2
+	VFMADD213PS const3eaaaaaa<>+0(SB), Y1, Y2
+	VFMADD213PS constbf000000<>+0(SB), Y1, Y2
+	VMULPS      Y1, Y1, Y3
+	VMULPS      Y3, Y2, Y2
+	VFMADD231PS constb95e8083<>+0(SB), Y0, Y2
+	VADDPS      Y1, Y2, Y1
+	VFMADD231PS const3f318000<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     const00800000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMOVUPS     const7f7fffff<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y0
+	VPSUBD      const3f3504f3<>+0(SB), Y0, Y0
+	VPAND       const007fffff<>+0(SB), Y0, Y1
+	VPSRAD      $0x17, Y0, Y0
+	VPADDD      const3f3504f3<>+0(SB), Y1, Y1
+	VCVTDQ2PS   Y0, Y0
+	VSUBPS      const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS     constbd9c5ac0<>+0(SB), Y2
+	VFMADD213PS const3e02adb5<>+0(SB), Y1, Y2
+	VFMADD213PS constbe06c2a1<>+0(SB), Y1, Y2
+	VFMADD213PS const3e116d0e<>+0(SB), Y1, Y2
+	VFMADD213PS constbe2a3922<>+0(SB), Y1, Y2
+	VFMADD213PS const3e4cd004<>+0(SB), Y1, Y2
+	VFMADD213PS constbe800113<>+0(SB), Y1, Y2
+	VFMADD213PS const3eaaaaaa<>+0(SB), Y1, Y2
+	VFMADD213PS constbf000000<>+0(SB), Y1, Y2
+	VMULPS      Y1, Y1, Y3
+	VMULPS      Y3, Y2, Y2
+	VFMADD231PS constb95e8083<>+0(SB), Y0, Y2
+	VADDPS      Y1, Y2, Y1
+	VFMADD231PS const3f318000<>+0(SB), Y0, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+DATA const00800000<>+0(SB)/4, $0x00800000
+DATA const00800000<>+4(SB)/4, $0x00800000
+DATA const00800000<>+8(SB)/4, $0x00800000
+DATA const00800000<>+12(SB)/4, $0x00800000
+DATA const00800000<>+16(SB)/4, $0x00800000
+DATA const00800000<>+20(SB)/4, $0x00800000
+DATA const00800000<>+24(SB)/4, $0x00800000
+DATA const00800000<>+28(SB)/4, $0x00800000
+DATA const00800000<>+32(SB)/4, $0x00800000
+DATA const00800000<>+36(SB)/4, $0x00800000
+DATA const00800000<>+40(SB)/4, $0x00800000
+DATA const00800000<>+44(SB)/4, $0x00800000
+DATA const00800000<>+48(SB)/4, $0x00800000
+DATA const00800000<>+52(SB)/4, $0x00800000
+DATA const00800000<>+56(SB)/4, $0x00800000
+DATA const00800000<>+60(SB)/4, $0x00800000
+GLOBL const00800000<>(SB), RODATA|NOPTR, $64
+
+DATA const7f7fffff<>+0(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+4(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+8(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+12(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+16(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+20(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+24(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+28(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+32(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+36(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+40(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+44(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+48(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+52(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+56(SB)/4, $0x7f7fffff
+DATA const7f7fffff<>+60(SB)/4, $0x7f7fffff
+GLOBL const7f7fffff<>(SB), RODATA|NOPTR, $64
+
+DATA const3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+28(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+32(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+36(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+40(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+44(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+48(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+52(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+56(SB)/4, $0x3f3504f3
+DATA const3f3504f3<>+60(SB)/4, $0x3f3504f3
+GLOBL const3f3504f3<>(SB), RODATA|NOPTR, $64
+
+DATA const007fffff<>+0(SB)/4, $0x007fffff
+DATA const007fffff<>+4(SB)/4, $0x007fffff
+DATA const007fffff<>+8(SB)/4, $0x007fffff
+DATA const007fffff<>+12(SB)/4, $0x007fffff
+DATA const007fffff<>+16(SB)/4, $0x007fffff
+DATA const007fffff<>+20(SB)/4, $0x007fffff
+DATA const007fffff<>+24(SB)/4, $0x007fffff
+DATA const007fffff<>+28(SB)/4, $0x007fffff
+DATA const007fffff<>+32(SB)/4, $0x007fffff
+DATA const007fffff<>+36(SB)/4, $0x007fffff
+DATA const007fffff<>+40(SB)/4, $0x007fffff
+DATA const007fffff<>+44(SB)/4, $0x007fffff
+DATA const007fffff<>+48(SB)/4, $0x007fffff
+DATA const007fffff<>+52(SB)/4, $0x007fffff
+DATA const007fffff<>+56(SB)/4, $0x007fffff
+DATA const007fffff<>+60(SB)/4, $0x007fffff
+GLOBL const007fffff<>(SB), RODATA|NOPTR, $64
+
+DATA constbd9c5ac0<>+0(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+4(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+8(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+12(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+16(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+20(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+24(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+28(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+32(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+36(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+40(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+44(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+48(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+52(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+56(SB)/4, $0xbd9c5ac0
+DATA constbd9c5ac0<>+60(SB)/4, $0xbd9c5ac0
+GLOBL constbd9c5ac0<>(SB), RODATA|NOPTR, $64
+
+DATA const3e02adb5<>+0(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+4(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+8(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+12(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+16(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+20(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+24(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+28(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+32(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+36(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+40(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+44(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+48(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+52(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+56(SB)/4, $0x3e02adb5
+DATA const3e02adb5<>+60(SB)/4, $0x3e02adb5
+GLOBL const3e02adb5<>(SB), RODATA|NOPTR, $64
+
+DATA constbe06c2a1<>+0(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+4(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+8(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+12(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+16(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+20(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+24(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+28(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+32(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+36(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+40(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+44(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+48(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+52(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+56(SB)/4, $0xbe06c2a1
+DATA constbe06c2a1<>+60(SB)/4, $0xbe06c2a1
+GLOBL constbe06c2a1<>(SB), RODATA|NOPTR, $64
+
+DATA const3e116d0e<>+0(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+4(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+8(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+12(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+16(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+20(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+24(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+28(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+32(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+36(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+40(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+44(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+48(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+52(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+56(SB)/4, $0x3e116d0e
+DATA const3e116d0e<>+60(SB)/4, $0x3e116d0e
+GLOBL const3e116d0e<>(SB), RODATA|NOPTR, $64
+
+DATA constbe2a3922<>+0(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+4(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+8(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+12(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+16(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+20(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+24(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+28(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+32(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+36(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+40(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+44(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+48(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+52(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+56(SB)/4, $0xbe2a3922
+DATA constbe2a3922<>+60(SB)/4, $0xbe2a3922
+GLOBL constbe2a3922<>(SB), RODATA|NOPTR, $64
+
+DATA const3e4cd004<>+0(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+4(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+8(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+12(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+16(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+20(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+24(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+28(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+32(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+36(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+40(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+44(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+48(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+52(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+56(SB)/4, $0x3e4cd004
+DATA const3e4cd004<>+60(SB)/4, $0x3e4cd004
+GLOBL const3e4cd004<>(SB), RODATA|NOPTR, $64
+
+DATA constbe800113<>+0(SB)/4, $0xbe800113
+DATA constbe800113<>+4(SB)/4, $0xbe800113
+DATA constbe800113<>+8(SB)/4, $0xbe800113
+DATA constbe800113<>+12(SB)/4, $0xbe800113
+DATA constbe800113<>+16(SB)/4, $0xbe800113
+DATA constbe800113<>+20(SB)/4, $0xbe800113
+DATA constbe800113<>+24(SB)/4, $0xbe800113
+DATA constbe800113<>+28(SB)/4, $0xbe800113
+DATA constbe800113<>+32(SB)/4, $0xbe800113
+DATA constbe800113<>+36(SB)/4, $0xbe800113
+DATA constbe800113<>+40(SB)/4, $0xbe800113
+DATA constbe800113<>+44(SB)/4, $0xbe800113
+DATA constbe800113<>+48(SB)/4, $0xbe800113
+DATA constbe800113<>+52(SB)/4, $0xbe800113
+DATA constbe800113<>+56(SB)/4, $0xbe800113
+DATA constbe800113<>+60(SB)/4, $0xbe800113
+GLOBL constbe800113<>(SB), RODATA|NOPTR, $64
+
+DATA const3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+32(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+36(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+40(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+44(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+48(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+52(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+56(SB)/4, $0x3eaaaaaa
+DATA const3eaaaaaa<>+60(SB)/4, $0x3eaaaaaa
+GLOBL const3eaaaaaa<>(SB), RODATA|NOPTR, $64
+
+DATA constbf000000<>+0(SB)/4, $0xbf000000
+DATA constbf000000<>+4(SB)/4, $0xbf000000
+DATA constbf000000<>+8(SB)/4, $0xbf000000
+DATA constbf000000<>+12(SB)/4, $0xbf000000
+DATA constbf000000<>+16(SB)/4, $0xbf000000
+DATA constbf000000<>+20(SB)/4, $0xbf000000
+DATA constbf000000<>+24(SB)/4, $0xbf000000
+DATA constbf000000<>+28(SB)/4, $0xbf000000
+DATA constbf000000<>+32(SB)/4, $0xbf000000
+DATA constbf000000<>+36(SB)/4, $0xbf000000
+DATA constbf000000<>+40(SB)/4, $0xbf000000
+DATA constbf000000<>+44(SB)/4, $0xbf000000
+DATA constbf000000<>+48(SB)/4, $0xbf000000
+DATA constbf000000<>+52(SB)/4, $0xbf000000
+DATA constbf000000<>+56(SB)/4, $0xbf000000
+DATA constbf000000<>+60(SB)/4, $0xbf000000
+GLOBL constbf000000<>(SB), RODATA|NOPTR, $64
+
+// func tanhF32AVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Y0
+	VADDPS       Y0, Y0, Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VADDPS       const3f800000<>+0(SB), Y0, Y0
+	VMOVUPS      const3f800000<>+0(SB), Y1
+	VMOVUPS      const40000000<>+0(SB), Y2
+	VDIVPS       Y0, Y2, Y0
+	VSUBPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VADDPS       Y0, Y0, Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VADDPS       const3f800000<>+0(SB), Y0, Y0
+	VMOVUPS      const3f800000<>+0(SB), Y1
+	VMOVUPS      const40000000<>+0(SB), Y2
+	VDIVPS       Y0, Y2, Y0
+	VSUBPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA const40000000<>+0(SB)/4, $0x40000000
+DATA const40000000<>+4(SB)/4, $0x40000000
+DATA const40000000<>+8(SB)/4, $0x40000000
+DATA const40000000<>+12(SB)/4, $0x40000000
+DATA const40000000<>+16(SB)/4, $0x40000000
+DATA const40000000<>+20(SB)/4, $0x40000000
+DATA const40000000<>+24(SB)/4, $0x40000000
+DATA const40000000<>+28(SB)/4, $0x40000000
+DATA const40000000<>+32(SB)/4, $0x40000000
+DATA const40000000<>+36(SB)/4, $0x40000000
+DATA const40000000<>+40(SB)/4, $0x40000000
+DATA const40000000<>+44(SB)/4, $0x40000000
+DATA const40000000<>+48(SB)/4, $0x40000000
+DATA const40000000<>+52(SB)/4, $0x40000000
+DATA const40000000<>+56(SB)/4, $0x40000000
+DATA const40000000<>+60(SB)/4, $0x40000000
+GLOBL const40000000<>(SB), RODATA|NOPTR, $64
+
+// func sigmoidF32AVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Y0
+	VPXOR        const80000000<>+0(SB), Y0, Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VADDPS       const3f800000<>+0(SB), Y0, Y0
+	VMOVUPS      const3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VPXOR        const80000000<>+0(SB), Y0, Y0
+	VMOVUPS      constc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      const42b00000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMULPS       const3fb8aa3b<>+0(SB), Y0, Y1
+	VROUNDPS     $0x00, Y1, Y1
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS const3f318000<>+0(SB), Y1, Y0
+	VFNMADD231PS constb95e8083<>+0(SB), Y1, Y0
+	VMOVUPS      const3ab511a9<>+0(SB), Y2
+	VFMADD213PS  const3c091d36<>+0(SB), Y0, Y2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y0, Y2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y0, Y2
+	VFMADD213PS  const3efffffe<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y0, Y3, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y0
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VADDPS       const3f800000<>+0(SB), Y0, Y0
+	VMOVUPS      const3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA const80000000<>+0(SB)/4, $0x80000000
+DATA const80000000<>+4(SB)/4, $0x80000000
+DATA const80000000<>+8(SB)/4, $0x80000000
+DATA const80000000<>+12(SB)/4, $0x80000000
+DATA const80000000<>+16(SB)/4, $0x80000000
+DATA const80000000<>+20(SB)/4, $0x80000000
+DATA const80000000<>+24(SB)/4, $0x80000000
+DATA const80000000<>+28(SB)/4, $0x80000000
+DATA const80000000<>+32(SB)/4, $0x80000000
+DATA const80000000<>+36(SB)/4, $0x80000000
+DATA const80000000<>+40(SB)/4, $0x80000000
+DATA const80000000<>+44(SB)/4, $0x80000000
+DATA const80000000<>+48(SB)/4, $0x80000000
+DATA const80000000<>+52(SB)/4, $0x80000000
+DATA const80000000<>+56(SB)/4, $0x80000000
+DATA const80000000<>+60(SB)/4, $0x80000000
+GLOBL const80000000<>(SB), RODATA|NOPTR, $64
+
+// func geluF32AVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluF32AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMULPS       const3fd9db23<>+0(SB), Y0, Y1
+	VPXOR        const80000000<>+0(SB), Y1, Y1
+	VMOVUPS      constc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      const42b00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       const3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      const3ab511a9<>+0(SB), Y3
+	VFMADD213PS  const3c091d36<>+0(SB), Y1, Y3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y1, Y3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y1, Y3
+	VFMADD213PS  const3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       const3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VADDPS       const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMULPS       const3fd9db23<>+0(SB), Y0, Y1
+	VPXOR        const80000000<>+0(SB), Y1, Y1
+	VMOVUPS      constc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      const42b00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       const3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      const3ab511a9<>+0(SB), Y3
+	VFMADD213PS  const3c091d36<>+0(SB), Y1, Y3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y1, Y3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y1, Y3
+	VFMADD213PS  const3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       const3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VADDPS       const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA const3fd9db23<>+0(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+4(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+8(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+12(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+16(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+20(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+24(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+28(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+32(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+36(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+40(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+44(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+48(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+52(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+56(SB)/4, $0x3fd9db23
+DATA const3fd9db23<>+60(SB)/4, $0x3fd9db23
+GLOBL const3fd9db23<>(SB), RODATA|NOPTR, $64
+
+// func geluGradF32AVX2(dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGradF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ dx+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMULPS       const3fd9db23<>+0(SB), Y0, Y0
+	VPXOR        const80000000<>+0(SB), Y0, Y1
+	VMOVUPS      constc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      const42b00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       const3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      const3ab511a9<>+0(SB), Y3
+	VFMADD213PS  const3c091d36<>+0(SB), Y1, Y3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y1, Y3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y1, Y3
+	VFMADD213PS  const3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       const3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VADDPS       const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VFMADD213PS  const3f800000<>+0(SB), Y0, Y2
+	VMULPS       Y2, Y1, Y0
+	VMULPS       (CX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(DX), Y0
+	VMULPS       const3fd9db23<>+0(SB), Y0, Y0
+	VPXOR        const80000000<>+0(SB), Y0, Y1
+	VMOVUPS      constc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      const42b00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       const3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x00, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS const3f318000<>+0(SB), Y2, Y1
+	VFNMADD231PS constb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      const3ab511a9<>+0(SB), Y3
+	VFMADD213PS  const3c091d36<>+0(SB), Y1, Y3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y1, Y3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y1, Y3
+	VFMADD213PS  const3efffffe<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       const3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VADDPS       const3f800000<>+0(SB), Y1, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VDIVPS       Y1, Y2, Y1
+	VMOVUPS      const3f800000<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VFMADD213PS  const3f800000<>+0(SB), Y0, Y2
+	VMULPS       Y2, Y1, Y0
+	VMULPS       32(CX), Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func softRoundF32AVX2(dst *float32, src *float32, n int, inverse float32, half float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softRoundF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVSS        inverse+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        half+28(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Y2
+	VROUNDPS     $0x01, Y2, Y3
+	VADDPS       const3f000000<>+0(SB), Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constc2ae0000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      const42b00000<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMULPS       const3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS const3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS constb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      const3ab511a9<>+0(SB), Y5
+	VFMADD213PS  const3c091d36<>+0(SB), Y2, Y5
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y2, Y5
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y2, Y5
+	VFMADD213PS  const3efffffe<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y6
+	VFMADD213PS  Y2, Y6, Y5
+	VADDPS       const3f800000<>+0(SB), Y5, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y4
+	VMOVUPS      const40000000<>+0(SB), Y5
+	VDIVPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y4, Y2
+	VFMADD231PS  Y1, Y2, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      32(CX), Y2
+	VROUNDPS     $0x01, Y2, Y3
+	VADDPS       const3f000000<>+0(SB), Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constc2ae0000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      const42b00000<>+0(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMULPS       const3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x00, Y4, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS const3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS constb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      const3ab511a9<>+0(SB), Y5
+	VFMADD213PS  const3c091d36<>+0(SB), Y2, Y5
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y2, Y5
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y2, Y5
+	VFMADD213PS  const3efffffe<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y6
+	VFMADD213PS  Y2, Y6, Y5
+	VADDPS       const3f800000<>+0(SB), Y5, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y4
+	VMOVUPS      const40000000<>+0(SB), Y5
+	VDIVPS       Y2, Y5, Y2
+	VSUBPS       Y2, Y4, Y2
+	VFMADD231PS  Y1, Y2, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA const3f000000<>+0(SB)/4, $0x3f000000
+DATA const3f000000<>+4(SB)/4, $0x3f000000
+DATA const3f000000<>+8(SB)/4, $0x3f000000
+DATA const3f000000<>+12(SB)/4, $0x3f000000
+DATA const3f000000<>+16(SB)/4, $0x3f000000
+DATA const3f000000<>+20(SB)/4, $0x3f000000
+DATA const3f000000<>+24(SB)/4, $0x3f000000
+DATA const3f000000<>+28(SB)/4, $0x3f000000
+DATA const3f000000<>+32(SB)/4, $0x3f000000
+DATA const3f000000<>+36(SB)/4, $0x3f000000
+DATA const3f000000<>+40(SB)/4, $0x3f000000
+DATA const3f000000<>+44(SB)/4, $0x3f000000
+DATA const3f000000<>+48(SB)/4, $0x3f000000
+DATA const3f000000<>+52(SB)/4, $0x3f000000
+DATA const3f000000<>+56(SB)/4, $0x3f000000
+DATA const3f000000<>+60(SB)/4, $0x3f000000
+GLOBL const3f000000<>(SB), RODATA|NOPTR, $64
+
+// func softRoundGradF32AVX2(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softRoundGradF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVSS        inverse+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        half+36(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+24(FP), BX
+
+loop:
+	VMOVUPS      (DX), Y2
+	VROUNDPS     $0x01, Y2, Y3
+	VADDPS       const3f000000<>+0(SB), Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constc2ae0000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      const42b00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       const3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS const3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      const3ab511a9<>+0(SB), Y4
+	VFMADD213PS  const3c091d36<>+0(SB), Y2, Y4
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y2, Y4
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y2, Y4
+	VFMADD213PS  const3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       const3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y3
+	VMOVUPS      const40000000<>+0(SB), Y4
+	VDIVPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y3, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMULPS       Y0, Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       (CX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(DX), Y2
+	VROUNDPS     $0x01, Y2, Y3
+	VADDPS       const3f000000<>+0(SB), Y3, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      constc2ae0000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      const42b00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       const3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x00, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS const3f318000<>+0(SB), Y3, Y2
+	VFNMADD231PS constb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      const3ab511a9<>+0(SB), Y4
+	VFMADD213PS  const3c091d36<>+0(SB), Y2, Y4
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y2, Y4
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y2, Y4
+	VFMADD213PS  const3efffffe<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       const3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VADDPS       const3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y3
+	VMOVUPS      const40000000<>+0(SB), Y4
+	VDIVPS       Y2, Y4, Y2
+	VSUBPS       Y2, Y3, Y2
+	VMOVUPS      const3f800000<>+0(SB), Y3
+	VFNMADD231PS Y2, Y2, Y3
+	VMULPS       Y0, Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       32(CX), Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·adamF32AVX2(SB), NOSPLIT, $0-76
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         v+24(FP), BX
+	MOVSS        scale+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        b1+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        a1+48(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVSS        b2+52(FP), X3
+	VBROADCASTSS X3, Y3
+	MOVSS        a2+56(FP), X4
+	VBROADCASTSS X4, Y4
+	MOVSS        rate+60(FP), X5
+	VBROADCASTSS X5, Y5
+	MOVSS        correction+64(FP), X6
+	VBROADCASTSS X6, Y6
+	MOVSS        epsilon+68(FP), X7
+	VBROADCASTSS X7, Y7
+	MOVSS        decay+72(FP), X8
+	VBROADCASTSS X8, Y8
+	MOVQ         n+32(FP), SI
+
+loop:
+	VMULPS      (CX), Y0, Y9
+	VMULPS      (DX), Y1, Y10
+	VMULPS      (BX), Y3, Y11
+	VMOVUPS     (AX), Y12
+	VFMADD231PS Y2, Y9, Y10
+	VMOVUPS     Y10, (DX)
+	VMULPS      Y9, Y9, Y9
+	VFMADD231PS Y4, Y9, Y11
+	VMOVUPS     Y11, (BX)
+	VMULPS      Y6, Y11, Y9
+	VSQRTPS     Y9, Y9
+	VADDPS      Y7, Y9, Y9
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y9, Y10, Y9
+	VFMADD231PS Y12, Y8, Y9
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, (AX)
+	VMULPS      32(CX), Y0, Y9
+	VMULPS      32(DX), Y1, Y10
+	VMULPS      32(BX), Y3, Y11
+	VMOVUPS     32(AX), Y12
+	VFMADD231PS Y2, Y9, Y10
+	VMOVUPS     Y10, 32(DX)
+	VMULPS      Y9, Y9, Y9
+	VFMADD231PS Y4, Y9, Y11
+	VMOVUPS     Y11, 32(BX)
+	VMULPS      Y6, Y11, Y9
+	VSQRTPS     Y9, Y9
+	VADDPS      Y7, Y9, Y9
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y9, Y10, Y9
+	VFMADD231PS Y12, Y8, Y9
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func laplaceBitsF32AVX2(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·laplaceBitsF32AVX2(SB), NOSPLIT, $0-76
+	MOVQ         bits+0(FP), AX
+	MOVQ         dx+8(FP), CX
+	MOVQ         dmu+16(FP), DX
+	MOVQ         ds+24(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVQ         mu+40(FP), DI
+	MOVQ         s+48(FP), R8
+	MOVSS        weight+64(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        lo+68(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        hi+72(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVQ         n+56(FP), R9
+
+loop:
+	VMOVUPS      (SI), Y3
+	VSUBPS       (DI), Y3, Y3
+	VPAND        const80000000<>+0(SB), Y3, Y4
+	VPXOR        Y4, Y3, Y3
+	VMAXPS       (R8), Y1, Y5
+	VMINPS       Y5, Y2, Y5
+	VPXOR        const80000000<>+0(SB), Y5, Y6
+	VMOVUPS      constc2ae0000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      const42b00000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      const3ab511a9<>+0(SB), Y8
+	VFMADD213PS  const3c091d36<>+0(SB), Y6, Y8
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y6, Y8
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y6, Y8
+	VFMADD213PS  const3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       const3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VADDPS       const3f000000<>+0(SB), Y3, Y7
+	VSUBPS       const3f000000<>+0(SB), Y3, Y3
+	VMULPS       Y6, Y7, Y8
+	VPXOR        const80000000<>+0(SB), Y8, Y8
+	VMOVUPS      constc2ae0000<>+0(SB), Y9
+	VMAXPS       Y8, Y9, Y8
+	VMOVUPS      const42b00000<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y9
+	VROUNDPS     $0x00, Y9, Y9
+	VMOVAPS      Y8, Y8
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y8
+	VMOVUPS      const3ab511a9<>+0(SB), Y10
+	VFMADD213PS  const3c091d36<>+0(SB), Y8, Y10
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y8, Y10
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y8, Y10
+	VFMADD213PS  const3efffffe<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y11
+	VFMADD213PS  Y8, Y11, Y10
+	VADDPS       const3f800000<>+0(SB), Y10, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VMULPS       Y6, Y3, Y9
+	VPOR         const80000000<>+0(SB), Y9, Y9
+	VMOVUPS      constc2ae0000<>+0(SB), Y10
+	VMAXPS       Y9, Y10, Y9
+	VMOVUPS      const42b00000<>+0(SB), Y10
+	VMINPS       Y9, Y10, Y9
+	VMULPS       const3fb8aa3b<>+0(SB), Y9, Y10
+	VROUNDPS     $0x00, Y10, Y10
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y9
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y9
+	VMOVUPS      const3ab511a9<>+0(SB), Y11
+	VFMADD213PS  const3c091d36<>+0(SB), Y9, Y11
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y9, Y11
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y9, Y11
+	VFMADD213PS  const3efffffe<>+0(SB), Y9, Y11
+	VMULPS       Y9, Y9, Y12
+	VFMADD213PS  Y9, Y12, Y11
+	VADDPS       const3f800000<>+0(SB), Y11, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VMOVUPS      const3f000000<>+0(SB), Y10
+	VSUBPS       Y8, Y9, Y11
+	VMULPS       const3f000000<>+0(SB), Y11, Y11
+	VMOVUPS      const3f800000<>+0(SB), Y12
+	VADDPS       Y9, Y8, Y13
+	VFNMADD231PS Y13, Y10, Y12
+	VCMPPS       $0x11, const00000000<>+0(SB), Y3, Y10
+	VBLENDVPS    Y10, Y12, Y11, Y10
+	VMULPS       constbfb8aa3b<>+0(SB), Y0, Y11
+	VDIVPS       Y10, Y11, Y11
+	VMOVUPS      const00000000<>+0(SB), Y12
+	VCMPPS       $0x1a, const37800000<>+0(SB), Y10, Y13
+	VBLENDVPS    Y13, Y12, Y11, Y11
+	VMOVUPS      const37800000<>+0(SB), Y12
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      const00800000<>+0(SB), Y12
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      const7f7fffff<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
+	VPSUBD       const3f3504f3<>+0(SB), Y10, Y10
+	VPAND        const007fffff<>+0(SB), Y10, Y12
+	VPSRAD       $0x17, Y10, Y10
+	VPADDD       const3f3504f3<>+0(SB), Y12, Y12
+	VCVTDQ2PS    Y10, Y10
+	VSUBPS       const3f800000<>+0(SB), Y12, Y12
+	VMOVUPS      constbd9c5ac0<>+0(SB), Y13
+	VFMADD213PS  const3e02adb5<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe06c2a1<>+0(SB), Y12, Y13
+	VFMADD213PS  const3e116d0e<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe2a3922<>+0(SB), Y12, Y13
+	VFMADD213PS  const3e4cd004<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe800113<>+0(SB), Y12, Y13
+	VFMADD213PS  const3eaaaaaa<>+0(SB), Y12, Y13
+	VFMADD213PS  constbf000000<>+0(SB), Y12, Y13
+	VMULPS       Y12, Y12, Y14
+	VMULPS       Y14, Y13, Y13
+	VFMADD231PS  constb95e8083<>+0(SB), Y10, Y13
+	VADDPS       Y12, Y13, Y12
+	VFMADD231PS  const3f318000<>+0(SB), Y10, Y12
+	VMULPS       constbfb8aa3b<>+0(SB), Y12, Y10
+	VMOVUPS      Y10, (AX)
+	VMULPS       const3f000000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y11, Y6
+	VSUBPS       Y9, Y8, Y10
+	VMULPS       Y6, Y10, Y10
+	VPXOR        Y4, Y10, Y4
+	VMOVUPS      Y4, (CX)
+	VPXOR        const80000000<>+0(SB), Y4, Y4
+	VMOVUPS      Y4, (DX)
+	VMULPS       Y9, Y3, Y3
+	VFNMADD231PS Y8, Y7, Y3
+	VMULPS       Y6, Y3, Y3
+	VMOVUPS      const00000000<>+0(SB), Y4
+	VCMPPS       $0x04, (R8), Y5, Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VMOVUPS      Y3, (BX)
+	VMOVUPS      32(SI), Y3
+	VSUBPS       32(DI), Y3, Y3
+	VPAND        const80000000<>+0(SB), Y3, Y4
+	VPXOR        Y4, Y3, Y3
+	VMAXPS       32(R8), Y1, Y5
+	VMINPS       Y5, Y2, Y5
+	VPXOR        const80000000<>+0(SB), Y5, Y6
+	VMOVUPS      constc2ae0000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      const42b00000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       const3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x00, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS const3f318000<>+0(SB), Y7, Y6
+	VFNMADD231PS constb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      const3ab511a9<>+0(SB), Y8
+	VFMADD213PS  const3c091d36<>+0(SB), Y6, Y8
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y6, Y8
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y6, Y8
+	VFMADD213PS  const3efffffe<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       const3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VADDPS       const3f000000<>+0(SB), Y3, Y7
+	VSUBPS       const3f000000<>+0(SB), Y3, Y3
+	VMULPS       Y6, Y7, Y8
+	VPXOR        const80000000<>+0(SB), Y8, Y8
+	VMOVUPS      constc2ae0000<>+0(SB), Y9
+	VMAXPS       Y8, Y9, Y8
+	VMOVUPS      const42b00000<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMULPS       const3fb8aa3b<>+0(SB), Y8, Y9
+	VROUNDPS     $0x00, Y9, Y9
+	VMOVAPS      Y8, Y8
+	VFNMADD231PS const3f318000<>+0(SB), Y9, Y8
+	VFNMADD231PS constb95e8083<>+0(SB), Y9, Y8
+	VMOVUPS      const3ab511a9<>+0(SB), Y10
+	VFMADD213PS  const3c091d36<>+0(SB), Y8, Y10
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y8, Y10
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y8, Y10
+	VFMADD213PS  const3efffffe<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y11
+	VFMADD213PS  Y8, Y11, Y10
+	VADDPS       const3f800000<>+0(SB), Y10, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VMULPS       Y6, Y3, Y9
+	VPOR         const80000000<>+0(SB), Y9, Y9
+	VMOVUPS      constc2ae0000<>+0(SB), Y10
+	VMAXPS       Y9, Y10, Y9
+	VMOVUPS      const42b00000<>+0(SB), Y10
+	VMINPS       Y9, Y10, Y9
+	VMULPS       const3fb8aa3b<>+0(SB), Y9, Y10
+	VROUNDPS     $0x00, Y10, Y10
+	VMOVAPS      Y9, Y9
+	VFNMADD231PS const3f318000<>+0(SB), Y10, Y9
+	VFNMADD231PS constb95e8083<>+0(SB), Y10, Y9
+	VMOVUPS      const3ab511a9<>+0(SB), Y11
+	VFMADD213PS  const3c091d36<>+0(SB), Y9, Y11
+	VFMADD213PS  const3d2aac7a<>+0(SB), Y9, Y11
+	VFMADD213PS  const3e2aaa48<>+0(SB), Y9, Y11
+	VFMADD213PS  const3efffffe<>+0(SB), Y9, Y11
+	VMULPS       Y9, Y9, Y12
+	VFMADD213PS  Y9, Y12, Y11
+	VADDPS       const3f800000<>+0(SB), Y11, Y9
+	VCVTPS2DQ    Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       Y10, Y9, Y9
+	VMOVUPS      const3f000000<>+0(SB), Y10
+	VSUBPS       Y8, Y9, Y11
+	VMULPS       const3f000000<>+0(SB), Y11, Y11
+	VMOVUPS      const3f800000<>+0(SB), Y12
+	VADDPS       Y9, Y8, Y13
+	VFNMADD231PS Y13, Y10, Y12
+	VCMPPS       $0x11, const00000000<>+0(SB), Y3, Y10
+	VBLENDVPS    Y10, Y12, Y11, Y10
+	VMULPS       constbfb8aa3b<>+0(SB), Y0, Y11
+	VDIVPS       Y10, Y11, Y11
+	VMOVUPS      const00000000<>+0(SB), Y12
+	VCMPPS       $0x1a, const37800000<>+0(SB), Y10, Y13
+	VBLENDVPS    Y13, Y12, Y11, Y11
+	VMOVUPS      const37800000<>+0(SB), Y12
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      const00800000<>+0(SB), Y12
+	VMAXPS       Y10, Y12, Y10
+	VMOVUPS      const7f7fffff<>+0(SB), Y12
+	VMINPS       Y10, Y12, Y10
+	VPSUBD       const3f3504f3<>+0(SB), Y10, Y10
+	VPAND        const007fffff<>+0(SB), Y10, Y12
+	VPSRAD       $0x17, Y10, Y10
+	VPADDD       const3f3504f3<>+0(SB), Y12, Y12
+	VCVTDQ2PS    Y10, Y10
+	VSUBPS       const3f800000<>+0(SB), Y12, Y12
+	VMOVUPS      constbd9c5ac0<>+0(SB), Y13
+	VFMADD213PS  const3e02adb5<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe06c2a1<>+0(SB), Y12, Y13
+	VFMADD213PS  const3e116d0e<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe2a3922<>+0(SB), Y12, Y13
+	VFMADD213PS  const3e4cd004<>+0(SB), Y12, Y13
+	VFMADD213PS  constbe800113<>+0(SB), Y12, Y13
+	VFMADD213PS  const3eaaaaaa<>+0(SB), Y12, Y13
+	VFMADD213PS  constbf000000<>+0(SB), Y12, Y13
+	VMULPS       Y12, Y12, Y14
+	VMULPS       Y14, Y13, Y13
+	VFMADD231PS  constb95e8083<>+0(SB), Y10, Y13
+	VADDPS       Y12, Y13, Y12
+	VFMADD231PS  const3f318000<>+0(SB), Y10, Y12
+	VMULPS       constbfb8aa3b<>+0(SB), Y12, Y10
+	VMOVUPS      Y10, 32(AX)
+	VMULPS       const3f000000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y11, Y6
+	VSUBPS       Y9, Y8, Y10
+	VMULPS       Y6, Y10, Y10
+	VPXOR        Y4, Y10, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPXOR        const80000000<>+0(SB), Y4, Y4
+	VMOVUPS      Y4, 32(DX)
+	VMULPS       Y9, Y3, Y3
+	VFNMADD231PS Y8, Y7, Y3
+	VMULPS       Y6, Y3, Y3
+	VMOVUPS      const00000000<>+0(SB), Y4
+	VCMPPS       $0x04, 32(R8), Y5, Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VMOVUPS      Y3, 32(BX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	SUBQ         $0x10, R9
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA constbfb8aa3b<>+0(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+4(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+8(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+12(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+16(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+20(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+24(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+28(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+32(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+36(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+40(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+44(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+48(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+52(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+56(SB)/4, $0xbfb8aa3b
+DATA constbfb8aa3b<>+60(SB)/4, $0xbfb8aa3b
+GLOBL constbfb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA const37800000<>+0(SB)/4, $0x37800000
+DATA const37800000<>+4(SB)/4, $0x37800000
+DATA const37800000<>+8(SB)/4, $0x37800000
+DATA const37800000<>+12(SB)/4, $0x37800000
+DATA const37800000<>+16(SB)/4, $0x37800000
+DATA const37800000<>+20(SB)/4, $0x37800000
+DATA const37800000<>+24(SB)/4, $0x37800000
+DATA const37800000<>+28(SB)/4, $0x37800000
+DATA const37800000<>+32(SB)/4, $0x37800000
+DATA const37800000<>+36(SB)/4, $0x37800000
+DATA const37800000<>+40(SB)/4, $0x37800000
+DATA const37800000<>+44(SB)/4, $0x37800000
+DATA const37800000<>+48(SB)/4, $0x37800000
+DATA const37800000<>+52(SB)/4, $0x37800000
+DATA const37800000<>+56(SB)/4, $0x37800000
+DATA const37800000<>+60(SB)/4, $0x37800000
+GLOBL const37800000<>(SB), RODATA|NOPTR, $64
+
+// func interleaveF32AVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·interleaveF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    (DX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y1
+	VPERM2F128 $0x20, Y1, Y2, Y0
+	VPERM2F128 $0x31, Y1, Y2, Y1
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    32(DX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y1
+	VPERM2F128 $0x20, Y1, Y2, Y0
+	VPERM2F128 $0x31, Y1, Y2, Y1
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    Y1, 96(AX)
+	ADDQ       $0x40, CX
+	ADDQ       $0x40, DX
+	ADDQ       $+128, AX
+	SUBQ       $0x10, BX
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func deinterleaveF32AVX2(a *float32, b *float32, src *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·deinterleaveF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ a+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y0, (CX)
+	VMOVUPS 64(DX), Y0
+	VMOVUPS 96(DX), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $+128, DX
+	SUBQ    $0x10, BX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func dotF32AVX2(x *float32, y *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·dotF32AVX2(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+loop:
+	VMOVUPS      (AX), Y8
+	VFMADD231PS  (CX), Y8, Y0
+	VMOVUPS      32(AX), Y8
+	VFMADD231PS  32(CX), Y8, Y1
+	VMOVUPS      64(AX), Y8
+	VFMADD231PS  64(CX), Y8, Y2
+	VMOVUPS      96(AX), Y8
+	VFMADD231PS  96(CX), Y8, Y3
+	VMOVUPS      128(AX), Y8
+	VFMADD231PS  128(CX), Y8, Y4
+	VMOVUPS      160(AX), Y8
+	VFMADD231PS  160(CX), Y8, Y5
+	VMOVUPS      192(AX), Y8
+	VFMADD231PS  192(CX), Y8, Y6
+	VMOVUPS      224(AX), Y8
+	VFMADD231PS  224(CX), Y8, Y7
+	ADDQ         $+256, AX
+	ADDQ         $+256, CX
+	SUBQ         $0x40, DX
+	JNZ          loop
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x0e, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+24(FP)
+	RET
+
+// func sumF32AVX2(x *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·sumF32AVX2(SB), NOSPLIT, $0-20
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+loop:
+	VADDPS       (AX), Y0, Y0
+	VADDPS       32(AX), Y1, Y1
+	VADDPS       64(AX), Y2, Y2
+	VADDPS       96(AX), Y3, Y3
+	VADDPS       128(AX), Y4, Y4
+	VADDPS       160(AX), Y5, Y5
+	VADDPS       192(AX), Y6, Y6
+	VADDPS       224(AX), Y7, Y7
+	ADDQ         $+256, AX
+	SUBQ         $0x40, CX
+	JNZ          loop
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x0e, X0, X1
+	VADDPS       X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VZEROUPPER
+	MOVSS        X0, ret+16(FP)
+	RET
+
 // func comb1F32AVX512(k int, w *float32, bias *float32, x *float32, off *int, y *float32, ldy int, gate *float32, ldg int, n int, flags int, slope float32)
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·comb1F32AVX512(SB), NOSPLIT, $0-92
@@ -9198,4 +10982,866 @@ loop:
 	DECQ        AX
 	JNZ         loop
 	VZEROUPPER
+	RET
+
+// func axpbyF32AVX512(y *float32, x *float32, n int, b float32, a float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·axpbyF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVSS        b+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        a+28(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS     (AX), Z2
+	VMULPS      Z0, Z2, Z2
+	VFMADD231PS (CX), Z1, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func mulAddF32AVX512(y *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·mulAddF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PS (DX), Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func gateF32AVX512(dst *float32, src *float32, by *float32, n int, slope float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·gateF32AVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         by+16(FP), DX
+	MOVSS        slope+32(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         n+24(FP), BX
+
+loop:
+	VMOVUPS   (CX), Z2
+	VMOVUPS   (DX), Z3
+	VMULPS    Z0, Z2, Z4
+	VCMPPS    $0x1a, const00000000<>+0(SB), Z3, K1
+	VBLENDMPS Z4, Z2, K1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, BX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func leakyF32AVX512(dst *float32, src *float32, n int, slope float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·leakyF32AVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVSS        slope+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS (CX), Z1
+	VMULPS  Z0, Z1, Z2
+	VMAXPS  Z1, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func expF32AVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·expF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      constc2ae0000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMOVUPS      const42b00000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMULPS       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x00, Z1, Z1
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS constb95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      const3ab511a9<>+0(SB), Z2
+	VFMADD213PS  const3c091d36<>+0(SB), Z0, Z2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z0, Z2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z0, Z2
+	VFMADD213PS  const3efffffe<>+0(SB), Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z0, Z3, Z2
+	VADDPS       const3f800000<>+0(SB), Z2, Z0
+	VCVTPS2DQ    Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func logF32AVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·logF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     const00800000<>+0(SB), Z1
+	VMAXPS      Z0, Z1, Z0
+	VMOVUPS     const7f7fffff<>+0(SB), Z1
+	VMINPS      Z0, Z1, Z0
+	VPSUBD      const3f3504f3<>+0(SB), Z0, Z0
+	VPANDD      const007fffff<>+0(SB), Z0, Z1
+	VPSRAD      $0x17, Z0, Z0
+	VPADDD      const3f3504f3<>+0(SB), Z1, Z1
+	VCVTDQ2PS   Z0, Z0
+	VSUBPS      const3f800000<>+0(SB), Z1, Z1
+	VMOVUPS     constbd9c5ac0<>+0(SB), Z2
+	VFMADD213PS const3e02adb5<>+0(SB), Z1, Z2
+	VFMADD213PS constbe06c2a1<>+0(SB), Z1, Z2
+	VFMADD213PS const3e116d0e<>+0(SB), Z1, Z2
+	VFMADD213PS constbe2a3922<>+0(SB), Z1, Z2
+	VFMADD213PS const3e4cd004<>+0(SB), Z1, Z2
+	VFMADD213PS constbe800113<>+0(SB), Z1, Z2
+	VFMADD213PS const3eaaaaaa<>+0(SB), Z1, Z2
+	VFMADD213PS constbf000000<>+0(SB), Z1, Z2
+	VMULPS      Z1, Z1, Z3
+	VMULPS      Z3, Z2, Z2
+	VFMADD231PS constb95e8083<>+0(SB), Z0, Z2
+	VADDPS      Z1, Z2, Z1
+	VFMADD231PS const3f318000<>+0(SB), Z0, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func tanhF32AVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·tanhF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Z0
+	VADDPS       Z0, Z0, Z0
+	VMOVUPS      constc2ae0000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMOVUPS      const42b00000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMULPS       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x00, Z1, Z1
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS constb95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      const3ab511a9<>+0(SB), Z2
+	VFMADD213PS  const3c091d36<>+0(SB), Z0, Z2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z0, Z2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z0, Z2
+	VFMADD213PS  const3efffffe<>+0(SB), Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z0, Z3, Z2
+	VADDPS       const3f800000<>+0(SB), Z2, Z0
+	VCVTPS2DQ    Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z0, Z0
+	VADDPS       const3f800000<>+0(SB), Z0, Z0
+	VMOVUPS      const3f800000<>+0(SB), Z1
+	VMOVUPS      const40000000<>+0(SB), Z2
+	VDIVPS       Z0, Z2, Z0
+	VSUBPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func sigmoidF32AVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Z0
+	VPXORD       const80000000<>+0(SB), Z0, Z0
+	VMOVUPS      constc2ae0000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z0
+	VMOVUPS      const42b00000<>+0(SB), Z1
+	VMINPS       Z0, Z1, Z0
+	VMULPS       const3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS  $0x00, Z1, Z1
+	VMOVAPS      Z0, Z0
+	VFNMADD231PS const3f318000<>+0(SB), Z1, Z0
+	VFNMADD231PS constb95e8083<>+0(SB), Z1, Z0
+	VMOVUPS      const3ab511a9<>+0(SB), Z2
+	VFMADD213PS  const3c091d36<>+0(SB), Z0, Z2
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z0, Z2
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z0, Z2
+	VFMADD213PS  const3efffffe<>+0(SB), Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VFMADD213PS  Z0, Z3, Z2
+	VADDPS       const3f800000<>+0(SB), Z2, Z0
+	VCVTPS2DQ    Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z1, Z0, Z0
+	VADDPS       const3f800000<>+0(SB), Z0, Z0
+	VMOVUPS      const3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func geluF32AVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·geluF32AVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Z0
+	VMULPS       const3fd9db23<>+0(SB), Z0, Z1
+	VPXORD       const80000000<>+0(SB), Z1, Z1
+	VMOVUPS      constc2ae0000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      const42b00000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       const3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x00, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS const3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS constb95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      const3ab511a9<>+0(SB), Z3
+	VFMADD213PS  const3c091d36<>+0(SB), Z1, Z3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z1, Z3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z1, Z3
+	VFMADD213PS  const3efffffe<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VFMADD213PS  Z1, Z4, Z3
+	VADDPS       const3f800000<>+0(SB), Z3, Z1
+	VCVTPS2DQ    Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VPADDD       Z2, Z1, Z1
+	VADDPS       const3f800000<>+0(SB), Z1, Z1
+	VMOVUPS      const3f800000<>+0(SB), Z2
+	VDIVPS       Z1, Z2, Z1
+	VMULPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func geluGradF32AVX512(dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·geluGradF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ dx+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS      (DX), Z0
+	VMULPS       const3fd9db23<>+0(SB), Z0, Z0
+	VPXORD       const80000000<>+0(SB), Z0, Z1
+	VMOVUPS      constc2ae0000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      const42b00000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       const3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x00, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS const3f318000<>+0(SB), Z2, Z1
+	VFNMADD231PS constb95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      const3ab511a9<>+0(SB), Z3
+	VFMADD213PS  const3c091d36<>+0(SB), Z1, Z3
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z1, Z3
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z1, Z3
+	VFMADD213PS  const3efffffe<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VFMADD213PS  Z1, Z4, Z3
+	VADDPS       const3f800000<>+0(SB), Z3, Z1
+	VCVTPS2DQ    Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VPADDD       Z2, Z1, Z1
+	VADDPS       const3f800000<>+0(SB), Z1, Z1
+	VMOVUPS      const3f800000<>+0(SB), Z2
+	VDIVPS       Z1, Z2, Z1
+	VMOVUPS      const3f800000<>+0(SB), Z2
+	VSUBPS       Z1, Z2, Z2
+	VFMADD213PS  const3f800000<>+0(SB), Z0, Z2
+	VMULPS       Z2, Z1, Z0
+	VMULPS       (CX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func softRoundF32AVX512(dst *float32, src *float32, n int, inverse float32, half float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softRoundF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVSS        inverse+24(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        half+28(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+16(FP), DX
+
+loop:
+	VMOVUPS      (CX), Z2
+	VRNDSCALEPS  $0x01, Z2, Z3
+	VADDPS       const3f000000<>+0(SB), Z3, Z3
+	VSUBPS       Z3, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z2, Z2, Z2
+	VMOVUPS      constc2ae0000<>+0(SB), Z4
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      const42b00000<>+0(SB), Z4
+	VMINPS       Z2, Z4, Z2
+	VMULPS       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS  $0x00, Z4, Z4
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS const3f318000<>+0(SB), Z4, Z2
+	VFNMADD231PS constb95e8083<>+0(SB), Z4, Z2
+	VMOVUPS      const3ab511a9<>+0(SB), Z5
+	VFMADD213PS  const3c091d36<>+0(SB), Z2, Z5
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z2, Z5
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z2, Z5
+	VFMADD213PS  const3efffffe<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z5
+	VADDPS       const3f800000<>+0(SB), Z5, Z2
+	VCVTPS2DQ    Z4, Z4
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       Z4, Z2, Z2
+	VADDPS       const3f800000<>+0(SB), Z2, Z2
+	VMOVUPS      const3f800000<>+0(SB), Z4
+	VMOVUPS      const40000000<>+0(SB), Z5
+	VDIVPS       Z2, Z5, Z2
+	VSUBPS       Z2, Z4, Z2
+	VFMADD231PS  Z1, Z2, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func softRoundGradF32AVX512(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softRoundGradF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVSS        inverse+32(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        half+36(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+24(FP), BX
+
+loop:
+	VMOVUPS      (DX), Z2
+	VRNDSCALEPS  $0x01, Z2, Z3
+	VADDPS       const3f000000<>+0(SB), Z3, Z3
+	VSUBPS       Z3, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z2, Z2, Z2
+	VMOVUPS      constc2ae0000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      const42b00000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMULPS       const3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x00, Z3, Z3
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS const3f318000<>+0(SB), Z3, Z2
+	VFNMADD231PS constb95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      const3ab511a9<>+0(SB), Z4
+	VFMADD213PS  const3c091d36<>+0(SB), Z2, Z4
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z2, Z4
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z2, Z4
+	VFMADD213PS  const3efffffe<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VADDPS       const3f800000<>+0(SB), Z4, Z2
+	VCVTPS2DQ    Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VPADDD       Z3, Z2, Z2
+	VADDPS       const3f800000<>+0(SB), Z2, Z2
+	VMOVUPS      const3f800000<>+0(SB), Z3
+	VMOVUPS      const40000000<>+0(SB), Z4
+	VDIVPS       Z2, Z4, Z2
+	VSUBPS       Z2, Z3, Z2
+	VMOVUPS      const3f800000<>+0(SB), Z3
+	VFNMADD231PS Z2, Z2, Z3
+	VMULPS       Z0, Z3, Z2
+	VMULPS       Z1, Z2, Z2
+	VMULPS       (CX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·adamF32AVX512(SB), NOSPLIT, $0-76
+	MOVQ         p+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         v+24(FP), BX
+	MOVSS        scale+40(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        b1+44(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        a1+48(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVSS        b2+52(FP), X3
+	VBROADCASTSS X3, Z3
+	MOVSS        a2+56(FP), X4
+	VBROADCASTSS X4, Z4
+	MOVSS        rate+60(FP), X5
+	VBROADCASTSS X5, Z5
+	MOVSS        correction+64(FP), X6
+	VBROADCASTSS X6, Z6
+	MOVSS        epsilon+68(FP), X7
+	VBROADCASTSS X7, Z7
+	MOVSS        decay+72(FP), X8
+	VBROADCASTSS X8, Z8
+	MOVQ         n+32(FP), SI
+
+loop:
+	VMULPS      (CX), Z0, Z9
+	VMULPS      (DX), Z1, Z10
+	VMULPS      (BX), Z3, Z11
+	VMOVUPS     (AX), Z12
+	VFMADD231PS Z2, Z9, Z10
+	VMOVUPS     Z10, (DX)
+	VMULPS      Z9, Z9, Z9
+	VFMADD231PS Z4, Z9, Z11
+	VMOVUPS     Z11, (BX)
+	VMULPS      Z6, Z11, Z9
+	VSQRTPS     Z9, Z9
+	VADDPS      Z7, Z9, Z9
+	VMULPS      Z5, Z10, Z10
+	VDIVPS      Z9, Z10, Z9
+	VFMADD231PS Z12, Z8, Z9
+	VSUBPS      Z9, Z12, Z9
+	VMOVUPS     Z9, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JNZ         loop
+	VZEROUPPER
+	RET
+
+// func laplaceBitsF32AVX512(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·laplaceBitsF32AVX512(SB), NOSPLIT, $0-76
+	MOVQ         bits+0(FP), AX
+	MOVQ         dx+8(FP), CX
+	MOVQ         dmu+16(FP), DX
+	MOVQ         ds+24(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVQ         mu+40(FP), DI
+	MOVQ         s+48(FP), R8
+	MOVSS        weight+64(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        lo+68(FP), X4
+	VBROADCASTSS X4, Z4
+	MOVSS        hi+72(FP), X5
+	VBROADCASTSS X5, Z5
+	MOVQ         n+56(FP), R9
+
+loop:
+	VMOVUPS      (SI), Z6
+	VSUBPS       (DI), Z6, Z6
+	VPANDD       const80000000<>+0(SB), Z6, Z7
+	VPXORD       Z7, Z6, Z6
+	VMAXPS       (R8), Z4, Z8
+	VMINPS       Z8, Z5, Z8
+	VPXORD       const80000000<>+0(SB), Z8, Z9
+	VMOVUPS      constc2ae0000<>+0(SB), Z10
+	VMAXPS       Z9, Z10, Z9
+	VMOVUPS      const42b00000<>+0(SB), Z10
+	VMINPS       Z9, Z10, Z9
+	VMULPS       const3fb8aa3b<>+0(SB), Z9, Z10
+	VRNDSCALEPS  $0x00, Z10, Z10
+	VMOVAPS      Z9, Z9
+	VFNMADD231PS const3f318000<>+0(SB), Z10, Z9
+	VFNMADD231PS constb95e8083<>+0(SB), Z10, Z9
+	VMOVUPS      const3ab511a9<>+0(SB), Z11
+	VFMADD213PS  const3c091d36<>+0(SB), Z9, Z11
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z9, Z11
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z9, Z11
+	VFMADD213PS  const3efffffe<>+0(SB), Z9, Z11
+	VMULPS       Z9, Z9, Z12
+	VFMADD213PS  Z9, Z12, Z11
+	VADDPS       const3f800000<>+0(SB), Z11, Z9
+	VCVTPS2DQ    Z10, Z10
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       Z10, Z9, Z9
+	VADDPS       const3f000000<>+0(SB), Z6, Z10
+	VSUBPS       const3f000000<>+0(SB), Z6, Z6
+	VMULPS       Z9, Z10, Z11
+	VPXORD       const80000000<>+0(SB), Z11, Z11
+	VMOVUPS      constc2ae0000<>+0(SB), Z12
+	VMAXPS       Z11, Z12, Z11
+	VMOVUPS      const42b00000<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
+	VMULPS       const3fb8aa3b<>+0(SB), Z11, Z12
+	VRNDSCALEPS  $0x00, Z12, Z12
+	VMOVAPS      Z11, Z11
+	VFNMADD231PS const3f318000<>+0(SB), Z12, Z11
+	VFNMADD231PS constb95e8083<>+0(SB), Z12, Z11
+	VMOVUPS      const3ab511a9<>+0(SB), Z13
+	VFMADD213PS  const3c091d36<>+0(SB), Z11, Z13
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z11, Z13
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z11, Z13
+	VFMADD213PS  const3efffffe<>+0(SB), Z11, Z13
+	VMULPS       Z11, Z11, Z14
+	VFMADD213PS  Z11, Z14, Z13
+	VADDPS       const3f800000<>+0(SB), Z13, Z11
+	VCVTPS2DQ    Z12, Z12
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       Z12, Z11, Z11
+	VMULPS       Z9, Z6, Z12
+	VPORD        const80000000<>+0(SB), Z12, Z12
+	VMOVUPS      constc2ae0000<>+0(SB), Z13
+	VMAXPS       Z12, Z13, Z12
+	VMOVUPS      const42b00000<>+0(SB), Z13
+	VMINPS       Z12, Z13, Z12
+	VMULPS       const3fb8aa3b<>+0(SB), Z12, Z13
+	VRNDSCALEPS  $0x00, Z13, Z13
+	VMOVAPS      Z12, Z12
+	VFNMADD231PS const3f318000<>+0(SB), Z13, Z12
+	VFNMADD231PS constb95e8083<>+0(SB), Z13, Z12
+	VMOVUPS      const3ab511a9<>+0(SB), Z14
+	VFMADD213PS  const3c091d36<>+0(SB), Z12, Z14
+	VFMADD213PS  const3d2aac7a<>+0(SB), Z12, Z14
+	VFMADD213PS  const3e2aaa48<>+0(SB), Z12, Z14
+	VFMADD213PS  const3efffffe<>+0(SB), Z12, Z14
+	VMULPS       Z12, Z12, Z15
+	VFMADD213PS  Z12, Z15, Z14
+	VADDPS       const3f800000<>+0(SB), Z14, Z12
+	VCVTPS2DQ    Z13, Z13
+	VPSLLD       $0x17, Z13, Z13
+	VPADDD       Z13, Z12, Z12
+	VMOVUPS      const3f000000<>+0(SB), Z13
+	VSUBPS       Z11, Z12, Z14
+	VMULPS       const3f000000<>+0(SB), Z14, Z14
+	VMOVUPS      const3f800000<>+0(SB), Z15
+	VADDPS       Z12, Z11, Z16
+	VFNMADD231PS Z16, Z13, Z15
+	VCMPPS       $0x11, const00000000<>+0(SB), Z6, K1
+	VBLENDMPS    Z15, Z14, K1, Z1
+	VMULPS       constbfb8aa3b<>+0(SB), Z0, Z13
+	VDIVPS       Z1, Z13, Z13
+	VMOVUPS      const00000000<>+0(SB), Z14
+	VCMPPS       $0x1a, const37800000<>+0(SB), Z1, K1
+	VBLENDMPS    Z14, Z13, K1, Z2
+	VMOVUPS      const37800000<>+0(SB), Z13
+	VMAXPS       Z1, Z13, Z1
+	VMOVUPS      const00800000<>+0(SB), Z13
+	VMAXPS       Z1, Z13, Z14
+	VMOVUPS      const7f7fffff<>+0(SB), Z13
+	VMINPS       Z14, Z13, Z14
+	VPSUBD       const3f3504f3<>+0(SB), Z14, Z13
+	VPANDD       const007fffff<>+0(SB), Z13, Z14
+	VPSRAD       $0x17, Z13, Z13
+	VPADDD       const3f3504f3<>+0(SB), Z14, Z14
+	VCVTDQ2PS    Z13, Z13
+	VSUBPS       const3f800000<>+0(SB), Z14, Z14
+	VMOVUPS      constbd9c5ac0<>+0(SB), Z15
+	VFMADD213PS  const3e02adb5<>+0(SB), Z14, Z15
+	VFMADD213PS  constbe06c2a1<>+0(SB), Z14, Z15
+	VFMADD213PS  const3e116d0e<>+0(SB), Z14, Z15
+	VFMADD213PS  constbe2a3922<>+0(SB), Z14, Z15
+	VFMADD213PS  const3e4cd004<>+0(SB), Z14, Z15
+	VFMADD213PS  constbe800113<>+0(SB), Z14, Z15
+	VFMADD213PS  const3eaaaaaa<>+0(SB), Z14, Z15
+	VFMADD213PS  constbf000000<>+0(SB), Z14, Z15
+	VMULPS       Z14, Z14, Z16
+	VMULPS       Z16, Z15, Z15
+	VFMADD231PS  constb95e8083<>+0(SB), Z13, Z15
+	VADDPS       Z14, Z15, Z14
+	VFMADD231PS  const3f318000<>+0(SB), Z13, Z14
+	VMULPS       constbfb8aa3b<>+0(SB), Z14, Z13
+	VMOVUPS      Z13, (AX)
+	VMULPS       const3f000000<>+0(SB), Z9, Z9
+	VMULPS       Z9, Z2, Z9
+	VSUBPS       Z12, Z11, Z13
+	VMULPS       Z9, Z13, Z13
+	VPXORD       Z7, Z13, Z7
+	VMOVUPS      Z7, (CX)
+	VPXORD       const80000000<>+0(SB), Z7, Z7
+	VMOVUPS      Z7, (DX)
+	VMULPS       Z12, Z6, Z6
+	VFNMADD231PS Z11, Z10, Z6
+	VMULPS       Z9, Z6, Z6
+	VMOVUPS      const00000000<>+0(SB), Z7
+	VCMPPS       $0x04, (R8), Z8, K1
+	VBLENDMPS    Z7, Z6, K1, Z3
+	VMOVUPS      Z3, (BX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
+	SUBQ         $0x10, R9
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA interleaveLow<>+0(SB)/4, $0x00000000
+DATA interleaveLow<>+4(SB)/4, $0x00000010
+DATA interleaveLow<>+8(SB)/4, $0x00000001
+DATA interleaveLow<>+12(SB)/4, $0x00000011
+DATA interleaveLow<>+16(SB)/4, $0x00000002
+DATA interleaveLow<>+20(SB)/4, $0x00000012
+DATA interleaveLow<>+24(SB)/4, $0x00000003
+DATA interleaveLow<>+28(SB)/4, $0x00000013
+DATA interleaveLow<>+32(SB)/4, $0x00000004
+DATA interleaveLow<>+36(SB)/4, $0x00000014
+DATA interleaveLow<>+40(SB)/4, $0x00000005
+DATA interleaveLow<>+44(SB)/4, $0x00000015
+DATA interleaveLow<>+48(SB)/4, $0x00000006
+DATA interleaveLow<>+52(SB)/4, $0x00000016
+DATA interleaveLow<>+56(SB)/4, $0x00000007
+DATA interleaveLow<>+60(SB)/4, $0x00000017
+GLOBL interleaveLow<>(SB), RODATA|NOPTR, $64
+
+DATA interleaveHigh<>+0(SB)/4, $0x00000008
+DATA interleaveHigh<>+4(SB)/4, $0x00000018
+DATA interleaveHigh<>+8(SB)/4, $0x00000009
+DATA interleaveHigh<>+12(SB)/4, $0x00000019
+DATA interleaveHigh<>+16(SB)/4, $0x0000000a
+DATA interleaveHigh<>+20(SB)/4, $0x0000001a
+DATA interleaveHigh<>+24(SB)/4, $0x0000000b
+DATA interleaveHigh<>+28(SB)/4, $0x0000001b
+DATA interleaveHigh<>+32(SB)/4, $0x0000000c
+DATA interleaveHigh<>+36(SB)/4, $0x0000001c
+DATA interleaveHigh<>+40(SB)/4, $0x0000000d
+DATA interleaveHigh<>+44(SB)/4, $0x0000001d
+DATA interleaveHigh<>+48(SB)/4, $0x0000000e
+DATA interleaveHigh<>+52(SB)/4, $0x0000001e
+DATA interleaveHigh<>+56(SB)/4, $0x0000000f
+DATA interleaveHigh<>+60(SB)/4, $0x0000001f
+GLOBL interleaveHigh<>(SB), RODATA|NOPTR, $64
+
+// func interleaveF32AVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·interleaveF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS   (CX), Z0
+	VMOVUPS   (DX), Z1
+	VMOVUPS   interleaveLow<>+0(SB), Z2
+	VMOVUPS   interleaveHigh<>+0(SB), Z3
+	VPERMI2PS Z1, Z0, Z2
+	VPERMI2PS Z1, Z0, Z3
+	VMOVUPS   Z2, (AX)
+	VMOVUPS   Z3, 64(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $+128, AX
+	SUBQ      $0x10, BX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+DATA deinterleaveEven<>+0(SB)/4, $0x00000000
+DATA deinterleaveEven<>+4(SB)/4, $0x00000002
+DATA deinterleaveEven<>+8(SB)/4, $0x00000004
+DATA deinterleaveEven<>+12(SB)/4, $0x00000006
+DATA deinterleaveEven<>+16(SB)/4, $0x00000008
+DATA deinterleaveEven<>+20(SB)/4, $0x0000000a
+DATA deinterleaveEven<>+24(SB)/4, $0x0000000c
+DATA deinterleaveEven<>+28(SB)/4, $0x0000000e
+DATA deinterleaveEven<>+32(SB)/4, $0x00000010
+DATA deinterleaveEven<>+36(SB)/4, $0x00000012
+DATA deinterleaveEven<>+40(SB)/4, $0x00000014
+DATA deinterleaveEven<>+44(SB)/4, $0x00000016
+DATA deinterleaveEven<>+48(SB)/4, $0x00000018
+DATA deinterleaveEven<>+52(SB)/4, $0x0000001a
+DATA deinterleaveEven<>+56(SB)/4, $0x0000001c
+DATA deinterleaveEven<>+60(SB)/4, $0x0000001e
+GLOBL deinterleaveEven<>(SB), RODATA|NOPTR, $64
+
+DATA deinterleaveOdd<>+0(SB)/4, $0x00000001
+DATA deinterleaveOdd<>+4(SB)/4, $0x00000003
+DATA deinterleaveOdd<>+8(SB)/4, $0x00000005
+DATA deinterleaveOdd<>+12(SB)/4, $0x00000007
+DATA deinterleaveOdd<>+16(SB)/4, $0x00000009
+DATA deinterleaveOdd<>+20(SB)/4, $0x0000000b
+DATA deinterleaveOdd<>+24(SB)/4, $0x0000000d
+DATA deinterleaveOdd<>+28(SB)/4, $0x0000000f
+DATA deinterleaveOdd<>+32(SB)/4, $0x00000011
+DATA deinterleaveOdd<>+36(SB)/4, $0x00000013
+DATA deinterleaveOdd<>+40(SB)/4, $0x00000015
+DATA deinterleaveOdd<>+44(SB)/4, $0x00000017
+DATA deinterleaveOdd<>+48(SB)/4, $0x00000019
+DATA deinterleaveOdd<>+52(SB)/4, $0x0000001b
+DATA deinterleaveOdd<>+56(SB)/4, $0x0000001d
+DATA deinterleaveOdd<>+60(SB)/4, $0x0000001f
+GLOBL deinterleaveOdd<>(SB), RODATA|NOPTR, $64
+
+// func deinterleaveF32AVX512(a *float32, b *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·deinterleaveF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ a+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VMOVUPS   (DX), Z0
+	VMOVUPS   64(DX), Z1
+	VMOVUPS   deinterleaveEven<>+0(SB), Z2
+	VMOVUPS   deinterleaveOdd<>+0(SB), Z3
+	VPERMI2PS Z1, Z0, Z2
+	VPERMI2PS Z1, Z0, Z3
+	VMOVUPS   Z2, (AX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $+128, DX
+	SUBQ      $0x10, BX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func dotF32AVX512(x *float32, y *float32, n int) float32
+// Requires: AVX, AVX512F, SSE
+TEXT ·dotF32AVX512(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+loop:
+	VMOVUPS       (AX), Z4
+	VFMADD231PS   (CX), Z4, Z0
+	VMOVUPS       64(AX), Z4
+	VFMADD231PS   64(CX), Z4, Z1
+	VMOVUPS       128(AX), Z4
+	VFMADD231PS   128(CX), Z4, Z2
+	VMOVUPS       192(AX), Z4
+	VFMADD231PS   192(CX), Z4, Z3
+	ADDQ          $+256, AX
+	ADDQ          $+256, CX
+	SUBQ          $0x40, DX
+	JNZ           loop
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x0e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+24(FP)
+	RET
+
+// func sumF32AVX512(x *float32, n int) float32
+// Requires: AVX, AVX512F, SSE
+TEXT ·sumF32AVX512(SB), NOSPLIT, $0-20
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+loop:
+	VADDPS        (AX), Z0, Z0
+	VADDPS        64(AX), Z1, Z1
+	VADDPS        128(AX), Z2, Z2
+	VADDPS        192(AX), Z3, Z3
+	ADDQ          $+256, AX
+	SUBQ          $0x40, CX
+	JNZ           loop
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x0e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VZEROUPPER
+	MOVSS         X0, ret+16(FP)
 	RET

@@ -124,3 +124,274 @@ func fmaLoop(n int) (flops int) {
 	}
 	return fmaLoopGeneric(n)
 }
+
+// The elementwise assembly takes multiples of 16 elements, or of 64 for sums; the
+// Go functions take the rest.
+
+func axpbyF32(y, x []float32, b, a float32) {
+	n := len(y) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			axpbyF32AVX512(&y[0], &x[0], n, b, a)
+		} else {
+			axpbyF32AVX2(&y[0], &x[0], n, b, a)
+		}
+	}
+	axpbyGeneric(y[n:], x[n:], b, a)
+}
+
+func mulAddF32(y, a, b []float32) {
+	n := len(y) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			mulAddF32AVX512(&y[0], &a[0], &b[0], n)
+		} else {
+			mulAddF32AVX2(&y[0], &a[0], &b[0], n)
+		}
+	}
+	mulAddGeneric(y[n:], a[n:], b[n:])
+}
+
+func gateF32(dst, src, by []float32, slope float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			gateF32AVX512(&dst[0], &src[0], &by[0], n, slope)
+		} else {
+			gateF32AVX2(&dst[0], &src[0], &by[0], n, slope)
+		}
+	}
+	gateGeneric(dst[n:], src[n:], by[n:], slope)
+}
+
+func leakyF32(dst, src []float32, slope float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			leakyF32AVX512(&dst[0], &src[0], n, slope)
+		} else {
+			leakyF32AVX2(&dst[0], &src[0], n, slope)
+		}
+	}
+	leakyGeneric(dst[n:], src[n:], slope)
+}
+
+func expF32(dst, src []float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			expF32AVX512(&dst[0], &src[0], n)
+		} else {
+			expF32AVX2(&dst[0], &src[0], n)
+		}
+	}
+	expGeneric(dst[n:], src[n:])
+}
+
+func logF32(dst, src []float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			logF32AVX512(&dst[0], &src[0], n)
+		} else {
+			logF32AVX2(&dst[0], &src[0], n)
+		}
+	}
+	logGeneric(dst[n:], src[n:])
+}
+
+func tanhF32(dst, src []float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			tanhF32AVX512(&dst[0], &src[0], n)
+		} else {
+			tanhF32AVX2(&dst[0], &src[0], n)
+		}
+	}
+	tanhGeneric(dst[n:], src[n:])
+}
+
+func sigmoidF32(dst, src []float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			sigmoidF32AVX512(&dst[0], &src[0], n)
+		} else {
+			sigmoidF32AVX2(&dst[0], &src[0], n)
+		}
+	}
+	sigmoidGeneric(dst[n:], src[n:])
+}
+
+func geluF32(dst, src []float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			geluF32AVX512(&dst[0], &src[0], n)
+		} else {
+			geluF32AVX2(&dst[0], &src[0], n)
+		}
+	}
+	geluGeneric(dst[n:], src[n:])
+}
+
+func geluGradF32(dx, dy, x []float32) {
+	n := len(dx) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			geluGradF32AVX512(&dx[0], &dy[0], &x[0], n)
+		} else {
+			geluGradF32AVX2(&dx[0], &dy[0], &x[0], n)
+		}
+	}
+	geluGradGeneric(dx[n:], dy[n:], x[n:])
+}
+
+func softRoundF32(dst, src []float32, inverse, half float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			softRoundF32AVX512(&dst[0], &src[0], n, inverse, half)
+		} else {
+			softRoundF32AVX2(&dst[0], &src[0], n, inverse, half)
+		}
+	}
+	softRoundGeneric(dst[n:], src[n:], inverse, half)
+}
+
+func softRoundGradF32(dx, dy, x []float32, inverse, half float32) {
+	n := len(dx) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			softRoundGradF32AVX512(&dx[0], &dy[0], &x[0], n, inverse, half)
+		} else {
+			softRoundGradF32AVX2(&dx[0], &dy[0], &x[0], n, inverse, half)
+		}
+	}
+	softRoundGradGeneric(dx[n:], dy[n:], x[n:], inverse, half)
+}
+
+func adamF32(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, epsilon, decay float32) {
+	n := len(p) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			adamF32AVX512(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+		} else {
+			adamF32AVX2(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+		}
+	}
+	adamGeneric(p[n:], g[n:], m[n:], v[n:], scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+}
+
+func laplaceBitsF32(bits, dx, dmu, ds, x, mu, s []float32, weight, lo, hi float32) {
+	n := len(bits) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			laplaceBitsF32AVX512(&bits[0], &dx[0], &dmu[0], &ds[0], &x[0], &mu[0], &s[0], n, weight, lo, hi)
+		} else {
+			laplaceBitsF32AVX2(&bits[0], &dx[0], &dmu[0], &ds[0], &x[0], &mu[0], &s[0], n, weight, lo, hi)
+		}
+	}
+	laplaceBitsGeneric(bits[n:], dx[n:], dmu[n:], ds[n:], x[n:], mu[n:], s[n:], weight, lo, hi)
+}
+
+func interleaveF32(dst, a, b []float32) {
+	n := len(a) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			interleaveF32AVX512(&dst[0], &a[0], &b[0], n)
+		} else {
+			interleaveF32AVX2(&dst[0], &a[0], &b[0], n)
+		}
+	}
+	interleaveGeneric(dst[2*n:], a[n:], b[n:])
+}
+
+func deinterleaveF32(a, b, src []float32) {
+	n := len(a) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			deinterleaveF32AVX512(&a[0], &b[0], &src[0], n)
+		} else {
+			deinterleaveF32AVX2(&a[0], &b[0], &src[0], n)
+		}
+	}
+	deinterleaveGeneric(a[n:], b[n:], src[2*n:])
+}
+
+func dotF32(x, y []float32) float32 {
+	n := len(x) &^ 63
+	if n == 0 || tier == Generic {
+		return dotGeneric(x, y)
+	}
+	var s float32
+	if tier == AVX512 {
+		s = dotF32AVX512(&x[0], &y[0], n)
+	} else {
+		s = dotF32AVX2(&x[0], &y[0], n)
+	}
+	return s + dotGeneric(x[n:], y[n:])
+}
+
+func sumF32(x []float32) float32 {
+	n := len(x) &^ 63
+	if n == 0 || tier == Generic {
+		return sumGeneric(x)
+	}
+	var s float32
+	if tier == AVX512 {
+		s = sumF32AVX512(&x[0], n)
+	} else {
+		s = sumF32AVX2(&x[0], n)
+	}
+	return s + sumGeneric(x[n:])
+}
