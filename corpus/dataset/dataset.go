@@ -1,5 +1,8 @@
-// Package dataset reads and writes picture files for the command and for the
-// benchmark, and makes a picture where there are none.
+// Package dataset reads and writes picture files, reads whole corpora of pictures
+// and clips, and makes pictures where there are none, for the command and for the
+// benchmark.
+//
+// # Pictures
 //
 // Read takes PNG, JPEG, GIF, BMP, TIFF, WebP and Netpbm files. It keeps what
 // image.Decode drops, which are the ICC, EXIF and XMP metadata and the
@@ -14,11 +17,37 @@
 // over several JPEG segments beyond the first, EXIF in TIFF files, and all
 // frames and pages but the first.
 //
+//	p, err := dataset.ReadFile("photo.jpg", codec.DefaultLimits())
+//
+// # Corpora
+//
+// A Corpus is a folder, an IDX file such as those of MNIST, a video, a PDF file, or
+// a number of generated pictures. Its pictures are read one at a time, so that a
+// large corpus takes no more memory than a small one. Hash names a picture by its
+// samples.
+//
+//	c, err := dataset.Open("kodak", nil)
+//	...
+//	for e, err := range c.All(ctx) {
+//		if err != nil {
+//			log.Print(err) // names the picture; the next one follows
+//			continue
+//		}
+//		use(e.Name, e.Picture)
+//	}
+//
+// # Clips
+//
+// OpenClip and Y4MReader give the frames of a video with the planes that it has,
+// which are of limited range for the most part, and Frame.RGB converts them. Videos
+// other than y4m take a program ffmpeg, and PDF files package corpus/dataset/fitz,
+// which is under another licence.
+//
 // # Security
 //
-// The limits are checked against the dimensions in a file before it is decoded.
-//
-//	p, err := dataset.ReadFile("photo.jpg", codec.DefaultLimits())
+// The limits are checked against the dimensions in a file before it is decoded, and
+// the number of pictures that a file of many claims against its size. ffmpeg and
+// MuPDF, to which videos and PDF files are handed, are large programs in C.
 package dataset
 
 import (
@@ -32,6 +61,7 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
@@ -44,7 +74,7 @@ type Picture struct {
 	Image       image.Image // not turned
 	Metadata    codec.Metadata
 	Orientation int    // EXIF orientation, 1 to 8; 1 is upright
-	Format      string // "png", "jpeg", "gif", "bmp", "tiff", "webp" or "pnm"
+	Format      string // "png", "jpeg", "gif", "bmp", "tiff", "webp" or "pnm", or in a Corpus "idx", "y4m", "video", "pdf" or "sample"
 	More        bool   // the file holds more than Image, which is its first frame or page
 }
 
@@ -77,16 +107,20 @@ func configOf(f func(io.Reader) (image.Config, error)) func([]byte) (image.Confi
 }
 
 func (f *format) match(b []byte) bool {
-	for _, magic := range f.magics {
-		ok := len(b) >= len(magic)
-		for i := 0; ok && i < len(magic); i++ {
-			ok = magic[i] == '?' || magic[i] == b[i]
-		}
-		if ok {
-			return true
+	return slices.ContainsFunc(f.magics, func(magic string) bool { return matchMagic(magic, b) })
+}
+
+// matchMagic reports whether b begins with magic, in which '?' matches any byte.
+func matchMagic(magic string, b []byte) bool {
+	if len(b) < len(magic) {
+		return false
+	}
+	for i := range magic {
+		if magic[i] != '?' && magic[i] != b[i] {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // Read reads a picture file. It returns an error that wraps ErrFormat if its
@@ -108,12 +142,8 @@ func Read(r io.Reader, l codec.Limits) (*Picture, error) {
 		if err != nil {
 			return nil, err
 		}
-		pixels := int64(cfg.Width) * int64(cfg.Height)
-		if cfg.Width > codec.MaxDimension || cfg.Height > codec.MaxDimension || pixels > l.MaxPixels || pixels*pixelSize(cfg.ColorModel) > l.MaxBytes {
-			return nil, fmt.Errorf("%w: %s of %d x %d pixels", codec.ErrTooLarge, f.name, cfg.Width, cfg.Height)
-		}
-		if pixels <= 0 {
-			return nil, fmt.Errorf("dataset: %s of %d x %d pixels", f.name, cfg.Width, cfg.Height)
+		if err := checkSize(f.name, int64(cfg.Width), int64(cfg.Height), pixelSize(cfg.ColorModel), &l); err != nil {
+			return nil, err
 		}
 		p, err := f.decode(b)
 		if err != nil {
