@@ -19,13 +19,14 @@ const (
 	ln2Low   = -2.12194440e-4
 	log2e    = 1.4426950408889634
 	sqrtHalf = 0x3f3504f3 // the bits of sqrt(1/2)
+	roundF32 = 3 << 22    // adding it rounds small numbers to integers
 )
 
 // exp32 is exp(x) for -87 <= x <= 88 to a relative error of 2e-7, and the value at
 // the nearer end outside.
 func exp32(x float32) float32 {
 	x = min(max(x, -87), 88)
-	n := float32(math.RoundToEven(float64(x * log2e)))
+	n := float32(x*log2e+roundF32) - roundF32
 	r := x - n*ln2High - n*ln2Low
 	p := float32(0.0013814467238262296)
 	p = p*r + 0.008368780836462975
