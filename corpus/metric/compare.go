@@ -15,8 +15,9 @@ const (
 	SSIM                        // ssim
 	MSSSIM                      // ms_ssim, ms_ssim_db
 	SSIMULACRA2                 // ssimulacra2
+	Butteraugli                 // butteraugli, butteraugli_3norm
 
-	All     = PSNR | SSIM | MSSSIM | SSIMULACRA2
+	All     = PSNR | SSIM | MSSSIM | SSIMULACRA2 | Butteraugli
 	Default = PSNR | MSSSIM // what published rate-distortion curves show
 )
 
@@ -31,7 +32,8 @@ var ErrSize = errors.New("metric: pictures cannot be compared")
 // It fails with ErrSize for pictures of different sizes and for empty ones, and
 // on a set with unknown metrics.
 //
-// It needs about 12 bytes for each pixel, 20 with MS-SSIM and 45 with SSIMULACRA 2.
+// It needs about 12 bytes for each pixel, 20 with MS-SSIM, 45 with
+// SSIMULACRA 2 and 200 with Butteraugli.
 func Compare(a, b image.Image, which Set) (Values, error) {
 	if which&^All != 0 {
 		return nil, fmt.Errorf("metric: unknown metrics in set %#x", uint(which))
@@ -48,6 +50,11 @@ func Compare(a, b image.Image, which Set) (Values, error) {
 	}
 	if which&SSIMULACRA2 != 0 && min(p.w, p.h) >= minSSIMULACRA2 {
 		v.set("ssimulacra2", ssimulacra2(p, q))
+	}
+	if which&Butteraugli != 0 && min(p.w, p.h) >= minButteraugli {
+		largest, norm := butteraugli(p, q)
+		v.set("butteraugli", largest)
+		v.set("butteraugli_3norm", norm)
 	}
 	return v, nil
 }

@@ -338,7 +338,7 @@ func BenchmarkCompare(b *testing.B) {
 	for _, set := range []struct {
 		name  string
 		which Set
-	}{{"psnr", PSNR}, {"ssim", SSIM}, {"msssim", MSSSIM}, {"ssimulacra2", SSIMULACRA2}} {
+	}{{"psnr", PSNR}, {"ssim", SSIM}, {"msssim", MSSSIM}, {"ssimulacra2", SSIMULACRA2}, {"butteraugli", Butteraugli}} {
 		b.Run(set.name, func(b *testing.B) {
 			b.SetBytes(768 * 512 * 3)
 			for b.Loop() {

@@ -11,8 +11,9 @@
 // PSNR and MS-SSIM are what publications on learned and on conventional codecs
 // report; MS-SSIM follows eyes better, PSNR is hard to fool. SSIMULACRA 2 was
 // fitted to what thousands of people said of compressed photographs, and is the
-// one to ask whether a picture looks right. Curves of any of them over the bits
-// per pixel are compared by Bjontegaard deltas in this package.
+// one to ask whether a picture looks right; Butteraugli models the eye, and is the
+// one to ask whether any difference can be seen. Curves of any of them over the
+// bits per pixel are compared by Bjontegaard deltas in this package.
 //
 // # Values
 //
@@ -29,13 +30,16 @@
 //	ms_ssim      Wang et al. 2003, mean over R, G and B, 0 to 1; for pictures of 161 pixels or more a side
 //	ms_ssim_db   -10 log10(1-ms_ssim), in dB
 //	ssimulacra2  SSIMULACRA 2.1, at most 100, for pictures of 8 pixels or more a side
+//	butteraugli  largest Butteraugli distance, for white of 80 cd/m2: 0 is an exact copy, at about 1 a
+//	             difference can just be seen; for pictures of 8 pixels or more a side
+//	butteraugli_3norm  mean of the 3-, 6- and 12-norms of the distances, which libjxl calls the 3-norm
 //	alpha_mse    mean squared error of alpha, on the scale 0..255; absent if both pictures are opaque
 //
 // # Conventions
 //
 // Samples of 16 bits are measured as they are, scaled by 255/65535; nothing is
-// rounded to 8 bits. Pictures are compared by their samples: ICC profiles and
-// gamma are not looked at.
+// rounded to 8 bits. Pictures are compared by their samples, without regard to ICC
+// profiles and gamma; SSIMULACRA 2 and Butteraugli take them for sRGB.
 //
 // Colours are compared as they look over black, which is multiplied by alpha, so
 // that the colour of invisible pixels does not count. Hence mse of 0 with
@@ -49,6 +53,6 @@
 // image.YCbCr and image.NYCbCrA are converted by color.YCbCrToRGB, which rounds
 // to 8 bits and repeats chroma samples, as the copies that image/draw makes.
 //
-// Values are the same on all machines to about ten digits; the sums of PSNR are
-// of integers.
+// mse and alpha_mse are the same on all machines to the last bit, other values to
+// about ten digits, those of Butteraugli to about six.
 package metric
