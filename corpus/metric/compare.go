@@ -24,22 +24,26 @@ const (
 // Values are measurements by name; see the package comment.
 type Values map[string]float64
 
-// ErrSize reports that pictures of different sizes, or empty ones, were compared.
+// MaxPixels is the largest number of pixels of a picture.
+const MaxPixels = 1 << 28
+
+// ErrSize reports that pictures of different sizes were compared, or ones that are
+// empty or too large.
 var ErrSize = errors.New("metric: pictures cannot be compared")
 
 // Compare measures how far b is from the original a. The metrics of which are
 // measured if the pictures are large enough for them, and those of PSNR always.
-// It fails with ErrSize for pictures of different sizes and for empty ones, and
-// on a set with unknown metrics.
+// It fails with ErrSize for pictures of different sizes, for empty ones and for
+// those of more than MaxPixels, and on a set with unknown metrics.
 //
 // It needs about 12 bytes for each pixel, 20 with MS-SSIM, 45 with
-// SSIMULACRA 2 and 200 with Butteraugli.
+// SSIMULACRA 2 and 220 with Butteraugli.
 func Compare(a, b image.Image, which Set) (Values, error) {
 	if which&^All != 0 {
 		return nil, fmt.Errorf("metric: unknown metrics in set %#x", uint(which))
 	}
 	sa, sb := a.Bounds().Size(), b.Bounds().Size()
-	if sa != sb || sa.X < 1 || sa.Y < 1 {
+	if sa != sb || sa.X < 1 || sa.Y < 1 || sa.X > MaxPixels/sa.Y {
 		return nil, fmt.Errorf("%w: %dx%d and %dx%d pixels", ErrSize, sa.X, sa.Y, sb.X, sb.Y)
 	}
 	p, q := newSamples(a), newSamples(b)

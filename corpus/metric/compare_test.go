@@ -2,6 +2,7 @@ package metric
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -151,6 +152,7 @@ func TestErrors(t *testing.T) {
 	at := func(w, h int) image.Image { return image.NewGray(image.Rect(0, 0, w, h)) }
 	for _, pair := range [][2]image.Image{
 		{at(4, 5), at(5, 4)}, {at(4, 5), at(4, 6)}, {at(0, 0), at(0, 0)}, {at(3, 0), at(3, 0)},
+		{image.Black, image.White}, // of 4e18 pixels
 	} {
 		if _, err := Compare(pair[0], pair[1], Default); !errors.Is(err, ErrSize) {
 			t.Errorf("%v and %v: %v, want ErrSize", pair[0].Bounds(), pair[1].Bounds(), err)
@@ -330,6 +332,20 @@ func TestPlanes(t *testing.T) {
 	if got := YUVPSNR(40, 44, 36); got != 40 {
 		t.Errorf("YUVPSNR = %v, want 40", got)
 	}
+}
+
+func ExampleCompare() {
+	original := image.NewGray(image.Rect(0, 0, 4, 4))
+	decoded := image.NewGray(original.Rect)
+	for i := range decoded.Pix {
+		decoded.Pix[i] = original.Pix[i] + 2
+	}
+	v, err := Compare(original, decoded, Default)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%.2f dB\n", v["psnr"])
+	// Output: 42.11 dB
 }
 
 func BenchmarkCompare(b *testing.B) {

@@ -64,7 +64,7 @@ func compareSSIM(v Values, p, q *samples, which Set) {
 	n := channels(p, q)
 	var ssim, msssim float64
 	for c := range n {
-		s, ms := ssimPlane(p.c[c], q.c[c], p.w, p.h, maxSample, scales)
+		s, ms := ssimPlane(p.c[c], q.c[c], p.w, p.h, scales)
 		ssim += s / float64(n)
 		msssim += ms / float64(n)
 	}
@@ -78,8 +78,8 @@ func compareSSIM(v Values, p, q *samples, which Set) {
 }
 
 // ssimPlane returns the SSIM of two planes and, of several scales, the product.
-func ssimPlane[T uint8 | uint16](a, b []T, w, h int, peak float64, scales int) (ssim, product float64) {
-	ssim, cs := ssimScale(a, b, w, h, peak)
+func ssimPlane(a, b []uint16, w, h, scales int) (ssim, product float64) {
+	ssim, cs := ssimScale(a, b, w, h)
 	if scales == 1 {
 		return ssim, ssim
 	}
@@ -87,7 +87,7 @@ func ssimPlane[T uint8 | uint16](a, b []T, w, h int, peak float64, scales int) (
 	x, _, _ := halve(a, w, h)
 	y, w, h := halve(b, w, h)
 	for i := 1; ; i++ {
-		s, cs := ssimScale(x, y, w, h, peak)
+		s, cs := ssimScale(x, y, w, h)
 		if i == scales-1 {
 			return ssim, product * math.Pow(max(s, 0), scaleWeights[i])
 		}
@@ -98,7 +98,7 @@ func ssimPlane[T uint8 | uint16](a, b []T, w, h int, peak float64, scales int) (
 }
 
 // ssimScale returns the means of l cs and of cs.
-func ssimScale[T uint8 | uint16 | float32](a, b []T, w, h int, peak float64) (ssim, cs float64) {
+func ssimScale[T uint16 | float32](a, b []T, w, h int) (ssim, cs float64) {
 	load := func(y int, u, v []float64) {
 		a, b := a[y*w:][:w], b[y*w:][:w]
 		u, v = u[:w], v[:w]
@@ -108,8 +108,8 @@ func ssimScale[T uint8 | uint16 | float32](a, b []T, w, h int, peak float64) (ss
 			v[i] = x - y
 		}
 	}
-	c1 := 2 * (0.01 * peak) * (0.01 * peak)
-	c2 := 2 * (0.03 * peak) * (0.03 * peak)
+	const c1 = 2 * (0.01 * maxSample) * (0.01 * maxSample)
+	const c2 = 2 * (0.03 * maxSample) * (0.03 * maxSample)
 	emit := func(_ int, m *moments) {
 		n := len(m.u)
 		v, uu, vv := m.v[:n], m.uu[:n], m.vv[:n]
@@ -133,7 +133,7 @@ func ssimScale[T uint8 | uint16 | float32](a, b []T, w, h int, peak float64) (ss
 // A column of zeros precedes a plane of odd width, a row one of odd height.
 //
 // The values are exact: after four times, samples of 16 bits have 24.
-func halve[T uint8 | uint16 | float32](a []T, w, h int) (half []float32, w2, h2 int) {
+func halve[T uint16 | float32](a []T, w, h int) (half []float32, w2, h2 int) {
 	w2, h2 = (w+1)/2, (h+1)/2
 	half = make([]float32, w2*h2)
 	for y := range h {
