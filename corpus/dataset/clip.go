@@ -40,7 +40,7 @@ func OpenClip(path string, o *Options) (*Clip, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case kind == kindPicture || kind == kindIDX || kind == kindPDF:
+	case kind == kindPicture || kind == kindIDX || kind == kindLabels || kind == kindPDF:
 		return nil, fmt.Errorf("%s: dataset: not a video", path)
 	case kind == kindUnknown: // which ffmpeg may know
 		kind = kindVideo
@@ -108,7 +108,7 @@ func (c *Clip) Skip() error {
 }
 
 // Close ends a running ffmpeg and closes the file. It may be called while Next waits
-// for a frame, which then returns an error.
+// for a frame of ffmpeg, and makes it return an error.
 func (c *Clip) Close() error { return c.source.Close() }
 
 // An ffmpeg is a running program whose standard output is a y4m stream.

@@ -46,7 +46,7 @@ type Options struct {
 	DPI float64
 }
 
-// DefaultDPI makes 1240 x 1754 pixels of a page of A4.
+// DefaultDPI makes about 1240 x 1754 pixels of a page of A4.
 const DefaultDPI = 150
 
 // DefaultOptions returns what nil Options mean: codec.DefaultLimits, no standard

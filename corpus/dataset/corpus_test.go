@@ -102,7 +102,7 @@ func TestFolder(t *testing.T) {
 		"dangling.png": filepath.Join(outside, "gone.png"),
 	} {
 		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
-			t.Fatal(err)
+			t.Skip("SKIPPED: no symbolic links can be made: ", err)
 		}
 	}
 	c := open(t, root, nil)
