@@ -31,7 +31,7 @@ func (b *Builder) Report() (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Title: b.o.Title, Date: b.o.Date, Machine: b.o.Machine, Anchor: b.o.Anchor, Pictures: len(b.pictures), o: b.o, rows: b}
+	r := &Report{Title: b.o.Title, Date: b.o.Date, Machine: b.o.Machine, Anchor: b.o.Anchor, Pictures: len(b.pictures), Curves: []Curve{}, o: b.o, rows: b}
 	r.Corpora = slices.Sorted(maps.Keys(b.corpora))
 	if r.Title == "" {
 		r.Title = strings.Join(r.Corpora, ", ")

@@ -144,10 +144,13 @@ func (r *Report) headline() string {
 // conventions says how figures are meant, for under the tables.
 func (r *Report) conventions() []string {
 	lines := []string{
-		"bpp, PSNR, SSIM, MS-SSIM: means of the pictures' values, of whole files. Speeds: 10^6 pixels per CPU second, all pixels to all time.",
+		"bpp (of whole files), PSNR, SSIM and MS-SSIM are means of the pictures' values; speeds are all pixels to all time.",
 	}
 	if len(r.kind(true)) > 0 {
 		lines = append(lines, "Lossless: every picture came back exactly; bits per sample are 8 · bytes / (width · height · planes), over all pictures.")
+	}
+	if r.find(r.Anchor) >= 0 && r.Curves[r.find(r.Anchor)].Lossless {
+		lines = append(lines, fmt.Sprintf("Sizes in per cent: to the smallest of %s, over the pictures that both coded.", r.Anchor))
 	}
 	if len(r.BD) > 0 {
 		if r.find(r.Anchor) >= 0 {

@@ -84,7 +84,7 @@ var pageMetrics = []pageMetric{
 	{SSIM, "SSIM", "", 4, iSSIM},
 	{PSNRYUV, "PSNR-YUV 6:1:1", "dB", 2, iPSNRYUV},
 	{SSIMULACRA2, "SSIMULACRA2", "", 1, iSSIMULACRA2},
-	{Butteraugli, "Butteraugli", "", 2, iButteraugli},
+	{Butteraugli, "Butteraugli", "less is better", 2, iButteraugli},
 	{PSNRMeanMSE, "PSNR of mean MSE", "dB", 2, iPSNR}, // of one picture they are the same
 }
 
@@ -114,7 +114,8 @@ func (r *Report) HTML(w io.Writer) error {
 	if r.rows == nil {
 		return errNoRows
 	}
-	d := pageData{Curves: r.Curves, Published: r.every, Shown: []string{}, Metrics: []pageMetric{}, Pictures: []pagePicture{}, Cells: [][][]pageCell{}}
+	d := pageData{Curves: r.Curves, Published: append([]Published{}, r.every...), Shown: []string{}, Metrics: []pageMetric{},
+		Pictures: []pagePicture{}, Cells: [][][]pageCell{}, Viewer: []viewed{}} // the script takes no null
 	for _, p := range r.Published {
 		d.Shown = append(d.Shown, p.Name)
 	}
@@ -150,11 +151,11 @@ func (r *Report) HTML(w io.Writer) error {
 	}
 	// The rest of the page is about the size of the tables in it.
 	budget := r.o.MaxPageBytes - int64(len(size)) - int64(len(pageHTML)+len(pageCSS)+len(pageJS)) - 1000*int64(r.rowsOfTables())
-	var note string
-	d.Viewer, note, err = r.embedPictures(chosen, budget)
+	viewer, note, err := r.embedPictures(chosen, budget)
 	if err != nil {
 		return err
 	}
+	d.Viewer = append(d.Viewer, viewer...)
 
 	conventions := r.conventions()
 	if len(d.Viewer) == 0 && note != "" {

@@ -133,7 +133,7 @@ function logTicks(low, high, n) {
       if (v >= low * .999 && v <= high * 1.001) ticks.push(v);
     }
   }
-  return ticks.length < 4 ? linearTicks(low, high, n) : ticks;
+  return ticks.length < 3 ? linearTicks(low, high, n) : ticks;
 }
 
 // chart draws the entries that are on into host, as get(entry) has their points.
@@ -146,7 +146,6 @@ function chart(host, label, get) {
     const width = host.clientWidth;
     if (!width) return;
     const height = Math.round(clamp(width * .62, 300, 540));
-    const box = {left: 54, right: width - 12, top: 10, bottom: height - 44};
     const all = drawn.filter(e => e.on).map(e => ({entry: e, points: get(e).filter(p => p.x > 0)})).filter(l => l.points.length);
     hideTip();
     // The range is that of the journal's curves unless there are none.
@@ -158,8 +157,7 @@ function chart(host, label, get) {
       host.replaceChildren(h('p', {class: 'empty'}, 'No curve is chosen that has this metric.'));
       return;
     }
-    let low = state.from ?? Math.min(...xs) * (state.log ? .93 : .9), high = state.to ?? Math.max(...xs) * (state.log ? 1.07 : 1.02);
-    if (state.log && low <= 0) low = Math.min(...xs) * .93;
+    let low = state.from ?? (state.log ? Math.min(...xs) * .93 : 0), high = state.to ?? Math.max(...xs) * (state.log ? 1.07 : 1.02);
     if (!(low < high)) high = low * 1.1 + 1e-3;
     const inside = all.flatMap(l => l.points.filter(p => p.x >= low && p.x <= high).map(p => p.y));
     const ys = inside.length ? inside : all.flatMap(l => l.points.map(p => p.y));
@@ -167,6 +165,11 @@ function chart(host, label, get) {
     const margin = Math.max((top - bottom) * .04, 10 ** -state.metric.decimals);
     bottom -= margin;
     top += margin;
+    // The labels of the y axis say how much room they need.
+    const yTicks = linearTicks(bottom, top, 7);
+    const decimals = clamp(Math.ceil(-Math.log10(yTicks[1] - yTicks[0]) - 1e-9), 0, 6) || 0;
+    const widest = Math.max(...yTicks.map(v => v.toFixed(decimals).length));
+    const box = {left: 33 + 7 * widest, right: width - 12, top: 10, bottom: height - 44};
     const scale = state.log ? Math.log : v => v;
     const X = x => box.left + (scale(x) - scale(low)) / (scale(high) - scale(low)) * (box.right - box.left);
     const Y = y => box.bottom - (y - bottom) / (top - bottom) * (box.bottom - box.top);
@@ -187,8 +190,6 @@ function chart(host, label, get) {
       svg.append(s('line', {class: 'grid', x1: X(v), x2: X(v), y1: box.top, y2: box.bottom}),
         s('text', {x: X(v), y: box.bottom + 17, 'text-anchor': 'middle'}, trim(v)));
     }
-    const yTicks = linearTicks(bottom, top, 7);
-    const decimals = clamp(Math.ceil(-Math.log10(yTicks[1] - yTicks[0]) - 1e-9), 0, 6) || 0;
     for (const v of yTicks) {
       svg.append(s('line', {class: 'grid', x1: box.left, x2: box.right, y1: Y(v), y2: Y(v)}),
         s('text', {x: box.left - 7, y: Y(v) + 4, 'text-anchor': 'end'}, v.toFixed(decimals)));
@@ -215,7 +216,8 @@ function chart(host, label, get) {
     svg.append(lines);
     svg.addEventListener('pointerdown', press);
     svg.addEventListener('pointermove', move);
-    svg.addEventListener('pointerleave', () => { if (!drag) hideTip(); });
+    // A finger leaves when it is lifted; what it tapped stays.
+    svg.addEventListener('pointerleave', event => { if (!drag && event.pointerType === 'mouse') hideTip(); });
     svg.addEventListener('dblclick', () => zoom(null, null));
     svg.addEventListener('keydown', key);
     svg.addEventListener('blur', hideTip);
@@ -645,9 +647,9 @@ if (byId('picture')) {
   byId('previous').addEventListener('click', () => go(state.picture - 1));
   byId('next').addEventListener('click', () => go(state.picture + 1));
   if (data.metrics.length && drawn.some(e => e.curve)) chart(byId('picture-chart'), 'Single picture', pictureSeriesOf);
-  else byId('picture-chart').hidden = true;
+  else byId('picture-chart').hidden = byId('picture-hint').hidden = true;
   pictureTable(byId('picture-table'));
 }
 changed();
-if (data.viewer && data.viewer.length) viewer();
+if (data.viewer.length) viewer();
 })();

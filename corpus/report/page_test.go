@@ -235,6 +235,31 @@ func digitsToZero(r rune) rune {
 	return r
 }
 
+// TestNoNull checks that the script, which iterates over all of them, finds arrays.
+func TestNoNull(t *testing.T) {
+	for name, rows := range map[string][]*bench.Row{
+		"empty":    nil,
+		"lossless": {row("a", "c", "", 100, exact)},
+		"failed":   {fail(row("a", "c", "", 0, nil), "error")},
+		"bare":     {row("a", "c", "q1", 100, nil)},
+	} {
+		data := pageJSON(t, output(t, build(t, nil, rows...).HTML))
+		if len(data) != 7 {
+			t.Errorf("%s: %d members", name, len(data))
+		}
+		for k, v := range data {
+			if _, ok := v.([]any); !ok {
+				t.Errorf("%s: %s is %v", name, k, v)
+			}
+		}
+		for _, c := range data["curves"].([]any) {
+			if points, ok := c.(map[string]any)["points"].([]any); !ok || name != "failed" && len(points) != 1 {
+				t.Errorf("%s: a curve without points", name)
+			}
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
 	for n := range 70 {
 		got := spread(n)

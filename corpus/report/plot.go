@@ -129,8 +129,10 @@ func (r *Report) figure(metric string) (*figure, error) {
 	p.Title.Padding = vg.Points(6)
 	p.X.Label.Text = "bits per pixel"
 	p.Y.Label.Text = metricTitle(metric)
-	if slices.Contains([]string{PSNR, PSNRYUV, PSNRMeanMSE}, metric) {
-		p.Y.Label.Text += " (dB)"
+	for _, m := range pageMetrics {
+		if m.Name == metric && m.Unit != "" && metric != MSSSIMdB {
+			p.Y.Label.Text += " (" + m.Unit + ")"
+		}
 	}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle.Font = plotfont.From(sans, 11)

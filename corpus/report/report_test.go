@@ -424,7 +424,7 @@ func TestText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"test: 2 pictures, 1.60 Mpixel, 2026-01-02\n",
-		"base  (2 pictures)\n  q5      230,000  1.1500  27.65  28.65  0.9000  13.82      1.60      8.00   130000\n",
+		"base  (2 pictures)\n  q5      230,000  1.1500  27.65  28.65  0.9000  13.82  1.60  8.00  130000\n",
 		"base: base 1.0; base -q RATE\n",
 		"Machine: a machine\n",
 		"BD-rate to base\n",
@@ -433,6 +433,25 @@ func TestText(t *testing.T) {
 		if !strings.Contains(s, want) {
 			t.Errorf("no %q in\n%s", want, s)
 		}
+	}
+
+	// With all columns, and long numbers.
+	rows := sweep("base", 1, "a", "b")
+	for i, r := range rows {
+		r.Bytes *= 10
+		r.Metrics["ssimulacra2"], r.Metrics["butteraugli"], r.Cost.EncodeMemory, r.Cost.EncodeCPU = -100.5, 12.345, 12345e6, 1234
+		if i < 3 {
+			fail(r, "error")
+		}
+	}
+	s = output(t, build(t, o, rows...).Text)
+	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "  ") && len([]rune(line)) > 101 {
+			t.Errorf("%d characters: %s", len([]rune(line)), line)
+		}
+	}
+	if !strings.Contains(s, "  -100.5") || !strings.Contains(s, "  fail\n") || !strings.Contains(s, "12345") {
+		t.Errorf("a column is missing in\n%s", s)
 	}
 	if strings.ContainsRune(s, '\x1b') {
 		t.Error("colours that nobody asked for")

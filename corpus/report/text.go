@@ -42,10 +42,10 @@ func textColumns(lossless bool) []column {
 			metricColumn("MS dB", MSSSIMdB, 2), metricColumn("SSIMU2", SSIMULACRA2, 1), metricColumn("Butter", Butteraugli, 2))
 	}
 	return append(columns,
-		column{"enc MP/s", false, func(p *Point) string { return speed(p.EncodeCPU) }},
-		column{"dec MP/s", false, func(p *Point) string { return speed(p.DecodeCPU) }},
-		column{"peak MB", false, func(p *Point) string { return memory(max(p.EncodeMemory, p.DecodeMemory)) }},
-		column{"failed", false, func(p *Point) string {
+		column{"enc", false, func(p *Point) string { return speed(p.EncodeCPU) }},
+		column{"dec", false, func(p *Point) string { return speed(p.DecodeCPU) }},
+		column{"MB", false, func(p *Point) string { return memory(max(p.EncodeMemory, p.DecodeMemory)) }},
+		column{"fail", false, func(p *Point) string {
 			if p.Failed == 0 {
 				return none
 			}
@@ -144,6 +144,9 @@ func (r *Report) Text(w io.Writer) error {
 		}
 	}
 	b.WriteByte('\n')
+	if len(r.kind(false))+len(r.kind(true)) > 0 {
+		fmt.Fprintln(&b, "enc, dec: 10^6 pixels per CPU second. MB: 10^6 bytes of memory at the peak.")
+	}
 	for _, s := range r.footnotes(printable, printable) {
 		fmt.Fprintln(&b, s)
 	}
