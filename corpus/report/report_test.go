@@ -462,6 +462,37 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestBDText(t *testing.T) {
+	o := DefaultOptions()
+	o.Anchor = "base"
+	r := build(t, o, slices.Concat(sweep("base", 1, "a", "b"), sweep("test", 0.9, "a", "b"), sweep("far", 1, "c"))...)
+	s := output(t, r.BDText)
+	for _, want := range []string{
+		"BD-rate to base: 3 pictures, 2.40 Mpixel\n",
+		"  test   PSNR        2  -10.00 %  -10.0 to -10.0  -10.00 %  27.6–39.6 dB (100 %)\n",
+		"Note: BD-rate of far, PSNR: no picture in common.\n",
+		"Note: far is of 1 of 3 pictures only",
+	} {
+		if !strings.Contains(s, want) {
+			t.Errorf("no %q in\n%s", want, s)
+		}
+	}
+	if strings.Contains(s, "MS dB") {
+		t.Errorf("the whole report:\n%s", s)
+	}
+	var back []BD
+	if err := json.Unmarshal([]byte(output(t, r.BDJSON)), &back); err != nil || !reflect.DeepEqual(back, r.BD) {
+		t.Errorf("%+v became %+v: %v", r.BD, back, err)
+	}
+	alone := build(t, o, sweep("base", 1, "a")...)
+	if s := output(t, alone.BDJSON); s != "[]\n" {
+		t.Errorf("%q", s)
+	}
+	if s := output(t, alone.BDText); !strings.Contains(s, "Nothing to compare.") {
+		t.Errorf("%q", s)
+	}
+}
+
 func TestMarkdown(t *testing.T) {
 	r := build(t, nil, row("a", "c|d", "q1", 1000, quality(30)), row("a", "exact", "", 12000, exact))
 	s := output(t, r.Markdown)

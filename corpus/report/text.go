@@ -127,21 +127,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	if len(r.BD) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", paint(bold, "BD-rate to "+printable(r.Anchor)))
-		t := newTextTable()
-		t.AppendHeader(table.Row{"curve", "metric", "n", "PCHIP", "95 %", "cubic", "overlap"})
-		right := table.ColumnConfig{Align: text.AlignRight, AlignHeader: text.AlignRight}
-		var config []table.ColumnConfig
-		for _, n := range []int{3, 4, 5, 6} {
-			right.Number = n
-			config = append(config, right)
-		}
-		t.SetColumnConfigs(config)
-		for _, d := range r.BD {
-			t.AppendRow(table.Row{short(printable(d.Curve), 30), metricTitle(d.Metric), d.Pictures, percent(d.PCHIP), interval(d.Interval), percent(d.Cubic), d.overlap()})
-		}
-		for s := range strings.SplitSeq(t.Render(), "\n") {
-			fmt.Fprintln(&b, strings.TrimRight("  "+s, " "))
-		}
+		r.writeBD(&b)
 	}
 	b.WriteByte('\n')
 	if len(r.kind(false))+len(r.kind(true)) > 0 {
@@ -194,7 +180,7 @@ func (r *Report) footnotes(plain, code func(string) string) []string {
 	}
 	for _, d := range r.BD {
 		if d.Note != "" {
-			lines = append(lines, plain(fmt.Sprintf("Note: BD-rate of %s, %s: %s.", d.Curve, metricTitle(d.Metric), d.Note)))
+			lines = append(lines, plain(d.noteLine()))
 		}
 	}
 	for _, s := range r.conventions() {
