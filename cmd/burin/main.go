@@ -3,6 +3,8 @@
 //	burin encode photo.png            # photo.burin, lossless
 //	burin decode photo.burin -o p.png
 //	burin info photo.burin
+//	burin bench --corpus photos       # rate-distortion figures of codecs and peers
+//	burin compare photo.png p.png     # how far one picture is from another
 //	burin sample -o sample.png        # a picture to try it on
 //
 // Flags may stand before or after the file. A file of - is standard input or
@@ -60,7 +62,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Name:                  "burin",
 		Usage:                 "encode and decode pictures with neural and visual codecs",
 		Version:               version(),
-		Commands:              []*cli.Command{s.encodeCommand(), s.decodeCommand(), s.infoCommand(), s.sampleCommand(), s.versionCommand()},
+		Commands:              []*cli.Command{s.encodeCommand(), s.decodeCommand(), s.infoCommand(), s.benchCommand(), s.compareCommand(), s.sampleCommand(), s.versionCommand()},
 		EnableShellCompletion: true,
 		Reader:                stdin,
 		Writer:                stdout,
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		},
 	}
 	current := root.Name
-	for _, c := range append(root.Commands, root) {
+	for _, c := range append(allCommands(root), root) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
 			current = c.FullName()
 			return usageError{err}
@@ -106,6 +108,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// allCommands returns the commands below c.
+func allCommands(c *cli.Command) []*cli.Command {
+	var all []*cli.Command
+	for _, sub := range c.Commands {
+		all = append(append(all, sub), allCommands(sub)...)
+	}
+	return all
 }
 
 // oneArg returns the only argument of a command.

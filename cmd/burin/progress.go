@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -14,7 +15,8 @@ const patience = time.Second
 
 // A progress shows a bar on a terminal, and nothing on anything else.
 type progress struct {
-	w     io.Writer // nil if not a terminal
+	out   io.Writer
+	w     io.Writer // out, or nil if it is not a terminal
 	label string
 	start time.Time
 
@@ -25,7 +27,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, label string) *progress {
-	p := &progress{label: label, start: time.Now()}
+	p := &progress{out: w, label: label, start: time.Now()}
 	if isTerminal(w) {
 		p.w = w
 	}
@@ -61,4 +63,15 @@ func (p *progress) finish() {
 		p.bars.Wait()
 		p.bar = nil
 	}
+}
+
+// note prints a line above the bar.
+func (p *progress) note(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.out
+	if p.bars != nil && p.bar != nil {
+		w = p.bars
+	}
+	fmt.Fprintln(w, line)
 }

@@ -77,7 +77,7 @@ func TestParsePeers(t *testing.T) {
 		"webp:lossless:z9": {"webp:lossless:z9", "cwebp -quiet -lossless -exact -z 9 IN -o OUT"},
 		"jxl":              {"jxl:e7", "cjxl IN OUT -d 30 -e 7 --num_threads=0"},
 		"jxl:e9:lossless":  {"jxl:lossless:e9", "cjxl IN OUT -d 0 -e 9 --num_threads=0"},
-		"vtm":              {"vtm", "EncoderApp -c intra.cfg -i IN -b OUT -o /dev/null -q 30 -f 1 -fr 1 -wdt 0 -hgt 0 --InputBitDepth=8 --OutputBitDepth=8 --InputChromaFormat=444 --ChromaFormatIDC=444 --ConformanceWindowMode=1"},
+		"vtm":              {"vtm", "EncoderApp -c intra.cfg -i IN -b OUT -o /dev/null -q 30 -f 1 -fr 1 -wdt W -hgt H --InputBitDepth=8 --OutputBitDepth=8 --InputChromaFormat=444 --ChromaFormatIDC=444 --ConformanceWindowMode=1"},
 	} {
 		list, err := Parse([]string{spec}, nil)
 		if err != nil {

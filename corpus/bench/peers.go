@@ -339,10 +339,13 @@ func x265(words []string) (*Codec, error) {
 			return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
 		}
 	}
-	encode := func(in, out string, w, h int, rate string) []string {
-		return []string{"x265", "--input", in, "--input-res", fmt.Sprintf("%dx%d", w, h), "--fps", "25", "--input-csp", "i" + chroma,
+	args := func(in, out, size, rate string) []string {
+		return []string{"x265", "--input", in, "--input-res", size, "--fps", "25", "--input-csp", "i" + chroma,
 			"--preset", "slow", "--tune", "psnr", "--keyint", "1", "--frames", "1", "--qp", rate, "--no-info",
 			"--pools", "none", "--frame-threads", "1", "--log-level", "error", "-o", out}
+	}
+	encode := func(in, out string, w, h int, rate string) []string {
+		return args(in, out, fmt.Sprintf("%dx%d", w, h), rate)
 	}
 	decode := func(in, out string, _, _ int, _ string) []string {
 		return []string{"ffmpeg", "-nostdin", "-v", "error", "-threads", "1", "-f", "hevc", "-i", in, "-f", "rawvideo", "-pix_fmt", "yuv" + chroma + "p", out}
@@ -352,7 +355,7 @@ func x265(words []string) (*Codec, error) {
 		Version: firstLines(`x265 \[info\]: HEVC encoder version \S+`, "x265", "--version") + ", " + firstLines(`^ffmpeg version \S+`, "ffmpeg", "-version"),
 		Command: func(rate string) string {
 			_, number := splitRate(rate)
-			return strings.Join(encode("IN", "OUT", 0, 0, number), " ")
+			return strings.Join(args("IN", "OUT", "WxH", number), " ")
 		},
 		Code: raw(curve, chroma, "qp", encode, decode),
 	}, nil
@@ -383,10 +386,13 @@ func vtm(words []string) (*Codec, error) {
 	if cfg == "" {
 		return nil, errors.New("$VTM_CFG must name VTM's encoder_intra_vtm.cfg")
 	}
-	encode := func(in, out string, w, h int, rate string) []string {
+	args := func(in, out, w, h, rate string) []string {
 		return []string{encoder, "-c", cfg, "-i", in, "-b", out, "-o", os.DevNull, "-q", rate, "-f", "1", "-fr", "1",
-			"-wdt", fmt.Sprint(w), "-hgt", fmt.Sprint(h), "--InputBitDepth=8", "--OutputBitDepth=8",
+			"-wdt", w, "-hgt", h, "--InputBitDepth=8", "--OutputBitDepth=8",
 			"--InputChromaFormat=444", "--ChromaFormatIDC=444", "--ConformanceWindowMode=1"}
+	}
+	encode := func(in, out string, w, h int, rate string) []string {
+		return args(in, out, fmt.Sprint(w), fmt.Sprint(h), rate)
 	}
 	decode := func(in, out string, _, _ int, _ string) []string {
 		return []string{decoder, "-b", in, "-o", out, "-d", "8"}
@@ -396,7 +402,7 @@ func vtm(words []string) (*Codec, error) {
 		Version: firstLines(`VTM Encoder Version \[\S+\]`, encoder, "--help"),
 		Command: func(rate string) string {
 			_, number := splitRate(rate)
-			return strings.Join(encode("IN", "OUT", 0, 0, number), " ")
+			return strings.Join(args("IN", "OUT", "W", "H", number), " ")
 		},
 		Code: raw(curve, chroma444, "qp", encode, decode),
 	}, nil
