@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"image"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/corpus/dataset"
+	"github.com/burin-codec/burin/corpus/metric"
 )
 
 func (s *streams) encodeCommand() *cli.Command {
@@ -150,10 +149,11 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 		if err != nil {
 			return err
 		}
-		if db := psnr(decoded, picture.Image); !math.IsInf(db, 1) {
+		v, err := metric.Compare(picture.Image, decoded, metric.PSNR)
+		if db, ok := v["psnr"]; ok {
 			report.PSNR = &db
 		}
-		return nil
+		return err
 	})
 	bar.finish()
 	if err != nil {
@@ -190,21 +190,4 @@ func rawSize(h *codec.Header) int64 {
 		n += int64(p.Width) * int64(p.Height) * int64(p.Depth/8)
 	}
 	return n
-}
-
-// psnr returns the PSNR in dB of the R, G and B of two pictures of one size.
-func psnr(a, b image.Image) float64 {
-	ra, rb := a.Bounds(), b.Bounds()
-	var sum float64
-	for y := range ra.Dy() {
-		for x := range ra.Dx() {
-			r0, g0, b0, _ := a.At(ra.Min.X+x, ra.Min.Y+y).RGBA()
-			r1, g1, b1, _ := b.At(rb.Min.X+x, rb.Min.Y+y).RGBA()
-			for _, d := range [...]float64{float64(r0) - float64(r1), float64(g0) - float64(g1), float64(b0) - float64(b1)} {
-				sum += d * d
-			}
-		}
-	}
-	n := 3 * float64(ra.Dx()) * float64(ra.Dy())
-	return 10 * math.Log10(65535*65535*n/sum)
 }
