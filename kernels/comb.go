@@ -134,8 +134,9 @@ const (
 //
 // f being the epilogue. The products are added in the order of j, the bias
 // first, fused or not as the tier likes; an output does not depend on how n is
-// divided into calls. y must not overlap x; Gate may be the same memory as y
-// where the strides agree. Apply panics if the arguments do not fit.
+// divided into calls. The rows of y must not overlap those of x; Gate may be the
+// same memory as y where the strides agree. Apply panics if the arguments do not
+// fit.
 func (p *Panels) Apply(y []float32, ldy int, x []float32, off []int, n int, e Epilogue) {
 	if n == 0 {
 		return
