@@ -69,7 +69,10 @@ func grow(s []float32, n int) []float32 {
 // oddLines rounds n up to an odd number of cache lines.
 func oddLines(n int) int { return (n+15)/16*16 | 16 }
 
-const bandFloats = 1 << 16 // about what a band holds: 256 kB
+const (
+	bandFloats    = 1 << 16 // about what a band holds: 256 kB
+	bandPositions = 480     // and at least so many positions
+)
 
 // resize prepares for pictures of h x w.
 func (c *convCore) resize(pool *Pool, h, w int) {
@@ -81,8 +84,10 @@ func (c *convCore) resize(pool *Pool, h, w int) {
 	inGroup, outGroup := c.in/c.groups, c.out/c.groups
 
 	c.stride = oddLines(c.ow + c.ext)
-	rows := max(bandFloats/(c.in*c.phases*c.phases*c.stride)-c.ext, 4, c.ext)
-	c.bands = max(c.oh/rows, min(8, c.oh/4), 1)
+	// Sums over fewer positions than some hundred cost more than they take to form.
+	least := max(4, c.ext, (bandPositions+c.ow-1)/c.ow)
+	rows := max(bandFloats/(c.in*c.phases*c.phases*c.stride)-c.ext, least)
+	c.bands = max(c.oh/rows, min(8, c.oh/least), 1)
 	c.rows = (c.oh + c.bands - 1) / c.bands
 	c.plane = (c.rows + c.ext) * c.stride
 	c.taps = c.taps[:0]
@@ -337,11 +342,11 @@ func (c *convCore) scatter(worker, b int, dx *Tensor, dy source, e kernels.Epilo
 				}
 				for ci := range inGroup {
 					d := dx.row(g*inGroup+ci, y)
-					if set {
+					switch {
+					case py < c.phases:
+						c.fold(d, c.weave(s, ci, inGroup, stride, width), set)
+					case set:
 						clear(d)
-					}
-					if py < c.phases {
-						c.fold(d, c.weave(s, ci, inGroup, stride, width))
 					}
 				}
 			}
@@ -393,10 +398,14 @@ func (c *convCore) weave(s *convScratch, ci, channels, stride, width int) []floa
 	return line
 }
 
-// fold adds a padded row to the row d of the picture, and the padding to its edges
-// if it repeats them.
-func (c *convCore) fold(d, line []float32) {
-	axpy(d, line[c.pad:][:c.w])
+// fold adds a padded row to the row d of the picture, or sets d to it, and adds the
+// padding to the edges if it repeats them.
+func (c *convCore) fold(d, line []float32, set bool) {
+	if set {
+		copy(d, line[c.pad:])
+	} else {
+		axpy(d, line[c.pad:][:c.w])
+	}
 	if !c.replicate {
 		return
 	}

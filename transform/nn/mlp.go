@@ -231,11 +231,6 @@ func (b *MLPBlock) row(i int) []float32 {
 // [MLP.Forward].
 func (b *MLPBlock) Input(i int) []float32 { return b.row(i) }
 
-// Inputs returns all inputs: input i starts at i*stride.
-func (b *MLPBlock) Inputs() (rows []float32, stride int) {
-	return b.rows[:b.m.config.In*blockStride], blockStride
-}
-
 // Output returns the values of output i, which Forward has set.
 func (b *MLPBlock) Output(i int) []float32 { return b.row(b.m.last().row + i) }
 
@@ -245,11 +240,6 @@ func (b *MLPBlock) OutputGrad(i int) []float32 { return b.row(b.m.outGradRow() +
 
 // InputGrad returns the gradient with respect to input i, which Backward has set.
 func (b *MLPBlock) InputGrad(i int) []float32 { return b.row(b.m.inGradRow() + i) }
-
-// InputGrads returns the gradients of all inputs: that of input i starts at i*stride.
-func (b *MLPBlock) InputGrads() (rows []float32, stride int) {
-	return b.rows[b.m.inGradRow()*blockStride:], blockStride
-}
 
 // Forward evaluates the network at the first n positions of b, n at most
 // [BlockSize]. Several goroutines may do so at a time, each with a block of its

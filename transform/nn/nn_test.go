@@ -279,13 +279,16 @@ func TestContext(t *testing.T) {
 			u[k] = make([]float32, h*w)
 			randomize(r, u[k], 1)
 		}
-		const stride = BlockSize + 5
-		rows := make([]float32, len(causal)*stride)
+		net, err := NewMLP("net", MLPConfig{In: len(causal) + 1, Layers: []MLPLayer{{Out: 1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := net.NewBlock()
 		seen := 0
 		for piece := c.Pieces() - 1; piece >= 0; piece-- { // any order
 			c.StartPiece(piece)
 			c.Blocks(piece, func(at, n int) {
-				c.Gather(rows, stride, at, n)
+				c.Gather(b, at, n)
 				for k, o := range causal {
 					for i := range n {
 						y, x := (at+i)/w+o.DY, (at+i)%w+o.DX
@@ -293,13 +296,13 @@ func TestContext(t *testing.T) {
 						if y >= 0 && y < h && x >= 0 && x < w {
 							want = plane[y*w+x]
 						}
-						if rows[k*stride+i] != want {
-							t.Fatalf("%v: offset %v of position %d is %v, want %v", size, o, at+i, rows[k*stride+i], want)
+						if got := b.Input(k)[i]; got != want {
+							t.Fatalf("%v: offset %v of position %d is %v, want %v", size, o, at+i, got, want)
 						}
 					}
-					copy(rows[k*stride:], u[k][at:at+n])
+					copy(b.InputGrad(k), u[k][at:at+n])
 				}
-				c.Scatter(piece, rows, stride, at, n)
+				c.Scatter(piece, b, at, n)
 				seen += n
 			})
 		}
