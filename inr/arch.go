@@ -1,0 +1,381 @@
+package inr
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The architecture follows Cool-Chic (Ladune et al., "COOL-CHIC: Coordinate-based
+// Low Complexity Hierarchical Image Codec", ICCV 2023; Leguay et al., "Low-complexity
+// Overfitted Neural Image Codec", MMSP 2023) with the grids coded coarsest first, a
+// context network with residual layers that also sees the coarser grids, and two
+// residual 3x3 convolutions behind the synthesis.
+
+// Limits of an Arch.
+const (
+	MaxChannels = 4
+	MaxGrids    = 9
+	MaxParents  = 6
+	MaxHidden   = 256
+	MaxSpatial  = len(spatialOffsets)
+)
+
+// LatentMax bounds the latents: they lie in -LatentMax..LatentMax.
+const LatentMax = 127
+
+// An Arch is the shape of a fitted picture's networks.
+//
+// With d = Spatial + Parents inputs x, the context network (ARM) computes
+//
+//	h1 = relu(x + W1 x + b1[grid])    h2 = relu(h1 + W2 h1 + b2)
+//	(mu, s) = W3 h2 + Wl x + b3
+//
+// for every latent: a Laplace distribution of location mu and scale
+// exp(clamp(s, -5, 4)). Upsampling doubles the grids step by step with filters of
+// four free taps (see [UpsampleTaps]) until there is a vector z of Grids values
+// for each pixel. The synthesis is
+//
+//	v  = W2s relu(W1s z + b1s) + b2s + Wls z
+//	v1 = v + conv1(v) + c1            v2 = v1 + conv2(relu(v1)) + c2
+//
+// with 3x3 convolutions that repeat the border; v2 is the sample in 0..1.
+type Arch struct {
+	Channels int // samples per pixel, 1..MaxChannels
+	Grids    int // latent grids, 1..MaxGrids; grid i has ceil(H/2^i) x ceil(W/2^i)
+	Spatial  int // contexts from the same grid, 1..MaxSpatial
+	Parents  int // contexts from coarser grids, 0..MaxParents
+	Hidden   int // width of the synthesis, 1..MaxHidden
+}
+
+// ErrArch is the error of an architecture outside its limits.
+var ErrArch = errors.New("inr: unsuitable architecture")
+
+// Validate returns ErrArch, wrapped, unless all fields are in range and the number
+// of contexts is even.
+func (a *Arch) Validate() error {
+	for _, f := range [...]struct {
+		name      string
+		v, lo, hi int
+	}{
+		{"channels", a.Channels, 1, MaxChannels},
+		{"grids", a.Grids, 1, MaxGrids},
+		{"spatial contexts", a.Spatial, 1, MaxSpatial},
+		{"parent contexts", a.Parents, 0, MaxParents},
+		{"hidden width", a.Hidden, 1, MaxHidden},
+	} {
+		if f.v < f.lo || f.v > f.hi {
+			return fmt.Errorf("%w: %d %s, want %d to %d", ErrArch, f.v, f.name, f.lo, f.hi)
+		}
+	}
+	if a.Inputs()%2 != 0 {
+		return fmt.Errorf("%w: %d contexts, want an even number", ErrArch, a.Inputs())
+	}
+	return nil
+}
+
+// Inputs returns the number of contexts, Spatial + Parents.
+func (a *Arch) Inputs() int { return a.Spatial + a.Parents }
+
+// A Preset is a named choice of widths.
+type Preset struct {
+	Name                     string
+	Spatial, Parents, Hidden int
+}
+
+// Presets lists the presets by growing cost: 436, 836, 1236, 1882 and 2810
+// multiplications per pixel of a large RGB picture with 7 grids (see [Arch.MACs]).
+// Streams refer to them by their place, so the list only ever grows at its end.
+var Presets = [...]Preset{
+	{"xs", 4, 2, 8},
+	{"s", 8, 4, 16},
+	{"m", 10, 6, 24},
+	{"l", 14, 6, 48},
+	{"xl", 20, 6, 64},
+}
+
+// Arch returns the architecture for a picture: the widths of the preset and as many
+// grids as GridsFor says.
+func (p *Preset) Arch(width, height, channels int) Arch {
+	return Arch{channels, GridsFor(width, height), p.Spatial, p.Parents, p.Hidden}
+}
+
+// DefaultGrids is the number of grids of a picture that is not tiny.
+const DefaultGrids = 7
+
+// GridsFor returns the usual number of grids for a picture: DefaultGrids, less
+// those under 2 pixels on the longer side, but at least 1.
+func GridsFor(width, height int) int {
+	n := DefaultGrids
+	for n > 1 && gridSize(max(width, height), n-1) < 2 {
+		n--
+	}
+	return n
+}
+
+// gridSize returns ceil(n/2^i) for n >= 1.
+func gridSize(n, i int) int { return (n-1)>>i + 1 }
+
+// GridSize returns the width and the height of grid i of a picture.
+func GridSize(width, height, i int) (w, h int) { return gridSize(width, i), gridSize(height, i) }
+
+// A Module is a group of parameters that share a quantisation step.
+type Module int
+
+const (
+	ARMWeights Module = iota
+	ARMBiases
+	UpsampleTaps
+	SynthWeights
+	SynthBiases
+	NumModules
+)
+
+var moduleNames = [NumModules]string{"ARM weights", "ARM biases", "upsampling taps", "synthesis weights", "synthesis biases"}
+
+func (m Module) String() string { return moduleNames[m] }
+
+// A TensorID names a tensor of parameters. All are row-major [output][input].
+type TensorID int
+
+const (
+	ARMW1  TensorID = iota // [d][d], the residual's identity not included
+	ARMW2                  // [d][d], likewise
+	ARMW3                  // [2][d]: mu, s from the hidden layer
+	ARMWl                  // [2][d]: mu, s from the contexts
+	ARMB1                  // [Grids][d]
+	ARMB2                  // [d]
+	ARMB3                  // [2]
+	Taps                   // [Grids-1][4]: row i takes grid i+1 to the size of grid i
+	SynW1                  // [Hidden][Grids], grid 0 first
+	SynW2                  // [Channels][Hidden]
+	SynWl                  // [Channels][Grids]
+	SynK1                  // [Channels][Channels][3][3]: output, input, row, column
+	SynK2                  // [Channels][Channels][3][3]
+	SynB1                  // [Hidden]
+	SynB2                  // [Channels]
+	SynBK1                 // [Channels]
+	SynBK2                 // [Channels]
+	NumTensors
+)
+
+// A Tensor says where the parameters of a tensor lie: Rows*Cols values of the
+// module from Offset on.
+type Tensor struct {
+	Module             Module
+	Offset, Rows, Cols int
+}
+
+// Len returns the number of parameters.
+func (t Tensor) Len() int { return t.Rows * t.Cols }
+
+// Layout returns where all tensors lie. Those of a module follow one another in the
+// order of their identifiers.
+func (a *Arch) Layout() [NumTensors]Tensor {
+	d, l, c, h := a.Inputs(), a.Grids, a.Channels, a.Hidden
+	out := [NumTensors]Tensor{
+		ARMW1: {ARMWeights, 0, d, d}, ARMW2: {ARMWeights, 0, d, d},
+		ARMW3: {ARMWeights, 0, 2, d}, ARMWl: {ARMWeights, 0, 2, d},
+		ARMB1: {ARMBiases, 0, l, d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
+		Taps:  {UpsampleTaps, 0, l - 1, 4},
+		SynW1: {SynthWeights, 0, h, l}, SynW2: {SynthWeights, 0, c, h}, SynWl: {SynthWeights, 0, c, l},
+		SynK1: {SynthWeights, 0, c, 9 * c}, SynK2: {SynthWeights, 0, c, 9 * c},
+		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, c},
+		SynBK1: {SynthBiases, 0, 1, c}, SynBK2: {SynthBiases, 0, 1, c},
+	}
+	var n [NumModules]int
+	for i := range out {
+		t := &out[i]
+		t.Offset = n[t.Module]
+		n[t.Module] += t.Len()
+	}
+	return out
+}
+
+// Params returns the number of parameters of each module.
+func (a *Arch) Params() [NumModules]int {
+	var n [NumModules]int
+	for _, t := range a.Layout() {
+		n[t.Module] += t.Len()
+	}
+	return n
+}
+
+// MACs returns the multiplications per pixel that decoding takes, by stage, for a
+// picture so large that borders and odd sizes do not matter.
+func (a *Arch) MACs() (arm, upsample, synthesis float64) {
+	d, area := float64(a.Inputs()), 1.0
+	for i := range a.Grids {
+		arm += (2*d*d + 4*d) * area
+		// Every output takes 4 products across, and half as many outputs 4 down.
+		upsample += float64(a.Grids-1-i) * 6 * area
+		area /= 4
+	}
+	c, l, h := a.Channels, a.Grids, a.Hidden
+	return arm, upsample, float64(l*h + h*c + l*c + 2*9*c*c)
+}
+
+// Nets are the parameters of the networks as numbers, by module, laid out as
+// [Arch.Layout] says.
+type Nets struct {
+	Module [NumModules][]float32
+}
+
+// NewNets returns networks of zeros, but for the upsampling, which is bicubic.
+func NewNets(a *Arch) *Nets {
+	n := new(Nets)
+	for m, size := range a.Params() {
+		n.Module[m] = make([]float32, size)
+	}
+	for i, t := 0, n.Module[UpsampleTaps]; i < len(t); i += 4 {
+		for j, v := range bicubicTaps {
+			t[i+j] = float32(v) / (1 << bicubicStep)
+		}
+	}
+	return n
+}
+
+// Tensor returns the parameters of a tensor; the slice shares n's memory.
+func (n *Nets) Tensor(a *Arch, id TensorID) []float32 {
+	t := a.Layout()[id]
+	return n.Module[t.Module][t.Offset : t.Offset+t.Len() : t.Offset+t.Len()]
+}
+
+// Clone returns a copy of n.
+func (n *Nets) Clone() *Nets {
+	c := new(Nets)
+	for m, v := range n.Module {
+		c.Module[m] = append([]float32(nil), v...)
+	}
+	return c
+}
+
+// Quantised networks are what a stream holds: parameter i of module m is
+// Ints[m][i] * 2^-Step[m], exactly representable as a float32.
+type Quantised struct {
+	Step [NumModules]uint8
+	Ints [NumModules][]int32
+}
+
+// The taps of bicubic (Catmull-Rom) interpolation by 2, in 1/128.
+var bicubicTaps = [4]int32{111, 29, -9, -3}
+
+const bicubicStep = 7
+
+// NewQuantised returns networks of zeros with bicubic upsampling: what a stream
+// without a prior codes differences from.
+func NewQuantised(a *Arch) *Quantised {
+	q := &Quantised{Step: [NumModules]uint8{ARMWeights: 8, ARMBiases: 8, UpsampleTaps: bicubicStep, SynthWeights: 10, SynthBiases: 10}}
+	for m, size := range a.Params() {
+		q.Ints[m] = make([]int32, size)
+	}
+	for i, t := 0, q.Ints[UpsampleTaps]; i < len(t); i += 4 {
+		copy(t[i:], bicubicTaps[:])
+	}
+	return q
+}
+
+// MaxStep is the finest step of each module. The context network computes with 10
+// fractional bits of its weights and 16 of its biases.
+var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12, SynthWeights: 16, SynthBiases: 16}
+
+// MaxAbs is the largest magnitude of the parameters of each module, as a number. In
+// steps it is at most 2^24, so that each is exact in a float32.
+//
+// Weights of the context network fit 16 bits with 10 fractional ones and the
+// residual's identity added. The others keep the synthesis far from infinity
+// whatever the stream says: a step of upsampling grows the latents, at most 2^7, by
+// (4*4)^2 = 2^8 at most, eight steps to 2^71; the layer of MaxGrids inputs to 2^81,
+// that of MaxHidden to 2^96, and the convolutions to 2^108 and 2^120, times 255 at
+// the end. So there is no Inf or NaN, on whose treatment processors differ.
+var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 4, SynthWeights: 64, SynthBiases: 256}
+
+// ErrNetworks is the error of networks that do not fit their architecture or exceed
+// the limits MaxStep and MaxAbs.
+var ErrNetworks = errors.New("inr: unsuitable networks")
+
+// Validate returns ErrNetworks, wrapped, unless q has the sizes that a asks for and
+// is within the limits.
+func (q *Quantised) Validate(a *Arch) error {
+	for m, size := range a.Params() {
+		name := Module(m).String()
+		if len(q.Ints[m]) != size {
+			return fmt.Errorf("%w: %d %s, want %d", ErrNetworks, len(q.Ints[m]), name, size)
+		}
+		if q.Step[m] > MaxStep[m] {
+			return fmt.Errorf("%w: step 2^-%d of the %s, at most 2^-%d", ErrNetworks, q.Step[m], name, MaxStep[m])
+		}
+		limit := MaxAbs[m] << q.Step[m]
+		for _, v := range q.Ints[m] {
+			if v < -limit || v > limit {
+				return fmt.Errorf("%w: %d*2^-%d among the %s, at most %d", ErrNetworks, v, q.Step[m], name, MaxAbs[m])
+			}
+		}
+	}
+	return nil
+}
+
+// Nets returns the networks as numbers, exactly.
+func (q *Quantised) Nets() *Nets {
+	n := new(Nets)
+	for m, ints := range q.Ints {
+		scale := 1 / float32(int64(1)<<q.Step[m])
+		n.Module[m] = make([]float32, len(ints))
+		for i, v := range ints {
+			n.Module[m][i] = float32(v) * scale
+		}
+	}
+	return n
+}
+
+// Clone returns a copy of q.
+func (q *Quantised) Clone() *Quantised {
+	c := &Quantised{Step: q.Step}
+	for m, v := range q.Ints {
+		c.Ints[m] = append([]int32(nil), v...)
+	}
+	return c
+}
+
+// A Grid is one level of latents, row by row.
+type Grid struct {
+	W, H int
+	V    []int8 // H*W values in -LatentMax..LatentMax
+}
+
+// Latents are the grids of a picture, finest first.
+type Latents []Grid
+
+// NewLatents returns latents of zeros for a picture.
+func NewLatents(a *Arch, width, height int) Latents {
+	lat := make(Latents, a.Grids)
+	for i := range lat {
+		w, h := GridSize(width, height, i)
+		lat[i] = Grid{w, h, make([]int8, w*h)}
+	}
+	return lat
+}
+
+// ErrLatents is the error of latents that do not fit the architecture or the
+// alphabet.
+var ErrLatents = errors.New("inr: unsuitable latents")
+
+// Validate returns ErrLatents, wrapped, unless l has the grids that a asks for,
+// their sizes agree and all values are in range.
+func (l Latents) Validate(a *Arch) error {
+	if len(l) != a.Grids {
+		return fmt.Errorf("%w: %d grids, want %d", ErrLatents, len(l), a.Grids)
+	}
+	for i := range l {
+		g := &l[i]
+		w, h := GridSize(l[0].W, l[0].H, i)
+		if l[0].W < 1 || l[0].H < 1 || g.W != w || g.H != h || len(g.V) != w*h {
+			return fmt.Errorf("%w: grid %d is %dx%d with %d values, want %dx%d", ErrLatents, i, g.W, g.H, len(g.V), w, h)
+		}
+		for _, v := range g.V {
+			if v < -LatentMax {
+				return fmt.Errorf("%w: %d in grid %d", ErrLatents, v, i)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package inr holds pictures as small fitted networks.
+package inr
