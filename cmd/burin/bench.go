@@ -44,9 +44,12 @@ func (s *streams) benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "bench",
 		Usage: "measure codecs on pictures: size, quality, time and memory",
+		UsageText: "burin bench [options]\n" +
+			"burin bench report [options] JOURNAL...\n" +
+			"burin bench bdrate --anchor CURVE [options] JOURNAL...",
 		Description: "Codes all pictures of a corpus with codecs of burin and with programs on the PATH,\n" +
 			"appends a row for each to DIR/" + journalFile + ", and writes tables, plots and a page there.\n" +
-			"Without --corpus it runs a demonstration of about a minute on generated pictures.\n\n" +
+			"Without --corpus it runs a demonstration of half a minute on generated pictures.\n\n" +
 			"Codecs and their options:\n  " + strings.Join(bench.Families(), "\n  ") + "\n\n" +
 			"Rates are numbers in the codec's own unit; those of burin's lossy codecs may also be bpp0.5\n" +
 			"or psnr38: --rates 20/50/80 for all, --rates webp=30/60,avif=40/20 for some.",

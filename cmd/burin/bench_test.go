@@ -112,6 +112,13 @@ func TestBenchShards(t *testing.T) {
 		return r
 	}
 	whole := figures("whole", "whole/journal.jsonl")
+	corpus, err := dataset.Open("corpus", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := corpus.Checksum(t.Context()); err != nil || whole.Checksum != sum {
+		t.Errorf("checksum %s, want %s, %v", whole.Checksum, sum, err)
+	}
 	for _, order := range [][]string{{"one/journal.jsonl", "two/journal.jsonl"}, {"two/journal.jsonl", "one/journal.jsonl"}} {
 		if merged := figures("merged", order...); !reflect.DeepEqual(merged, whole) {
 			t.Errorf("%v: %+v, not %+v", order, merged, whole)

@@ -100,19 +100,15 @@ func (s *streams) newReport(c *cli.Command, journals []string) (*report.Report, 
 		return nil, usagef("%s: missing journal", c.Name)
 	}
 	// The names in the journals come first: the anchor may be the start of one.
-	curves, corpora, machines := make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	curves, corpora := make(map[string]bool), make(map[string]bool)
 	if err := bench.ReadJournals(journals, func(r *bench.Row) error {
 		curves[r.Curve], corpora[r.Corpus] = true, true
-		if r.Cost.Machine != "" {
-			machines[r.Cost.Machine] = true
-		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
 	o := report.DefaultOptions()
 	o.Title, o.Resamples, o.Color = c.String("title"), c.Int("resamples"), isTerminal(s.stdout)
-	o.Machine = strings.Join(slices.Sorted(maps.Keys(machines)), "; ")
 	names := slices.Sorted(maps.Keys(corpora))
 	if o.Dataset = c.String("published"); o.Dataset == "" && len(names) == 1 {
 		o.Dataset = strings.ToLower(names[0])

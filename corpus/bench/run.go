@@ -231,6 +231,7 @@ func (o *Options) produce(ctx context.Context, j *journal, emit func(*task) bool
 			return err
 		}
 		size := in.Image.Bounds().Size()
+		var under *task // the last one under way
 		dir := ""
 		if o.Pictures != "" && e.Index < o.Keep {
 			dir = filepath.Join(o.Pictures, PictureDir(hash))
@@ -269,6 +270,15 @@ func (o *Options) produce(ctx context.Context, j *journal, emit func(*task) bool
 				if !emit(t) {
 					return ctx.Err()
 				}
+				under = t
+			}
+		}
+		if in.exclusive && under != nil {
+			// Reading the next picture would show in the CPU time.
+			select {
+			case <-under.done:
+			case <-ctx.Done():
+				return ctx.Err()
 			}
 		}
 		if !emit(&task{in: in, last: true, progress: p, done: make(chan struct{})}) {

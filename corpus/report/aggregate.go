@@ -2,6 +2,8 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -41,6 +43,8 @@ func (b *Builder) Report() (*Report, error) {
 		r.Pixels += b.pictures[p].pixels()
 	}
 
+	r.Checksum = b.checksum()
+
 	groups := make(map[string][]*series)
 	var names []string
 	for i := range b.series {
@@ -77,6 +81,21 @@ func (b *Builder) Report() (*Report, error) {
 		r.every = append(r.every, fromAnchor(c))
 	}
 	return r, nil
+}
+
+// checksum is that of the pictures, see Report.Checksum.
+func (b *Builder) checksum() string {
+	lines := make([]string, len(b.pictures))
+	for i, p := range b.pictures {
+		lines[i] = p.name + "\x00" + p.id
+	}
+	slices.Sort(lines)
+	sum := sha256.New()
+	for _, line := range lines {
+		name, id, _ := strings.Cut(line, "\x00")
+		fmt.Fprintf(sum, "%s  %s\n", id, name)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // find returns the number of a curve, or -1.

@@ -159,6 +159,10 @@ type Report struct {
 	Corpora  []string `json:"corpora"`
 	Pictures int      `json:"pictures"` // of all curves together
 	Pixels   int64    `json:"pixels"`   // of these
+	// Checksum tells whether two reports are of the same pictures: it is the SHA-256,
+	// in hex, of a line of hash, two blanks and name for each, in the order of names.
+	// For a folder of RGB or gray pictures it is dataset.Corpus.Checksum.
+	Checksum string `json:"checksum"`
 
 	Anchor string  `json:"anchor,omitempty"`
 	Curves []Curve `json:"curves"` // by name

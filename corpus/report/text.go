@@ -199,6 +199,7 @@ func (r *Report) footnotes(plain, code func(string) string) []string {
 	for _, p := range r.Published {
 		lines = append(lines, plain(strings.Join(slices.DeleteFunc([]string{p.Name + ": published", p.Source, p.Reference, p.Note}, func(s string) bool { return s == "" }), "; ")))
 	}
+	lines = append(lines, plain("Pictures: SHA-256 "+r.Checksum))
 	if r.Machine != "" {
 		lines = append(lines, plain("Machine: "+r.Machine))
 	}
