@@ -232,18 +232,23 @@ func (c *combState) tile(name string, nv int, mask reg.Register) {
 	MOVQ(operand.NewParamAddr("ldg", 64), ldg)
 	SHLQ(operand.U8(2), ldg)
 	MOVQ(c.gate, gp)
-	const notAbove = 0x1a // NGT_UQ
+	const notBelow = 0x15 // NLT_UQ
 	for i := range acc {
 		for j, v := range acc[i] {
-			t := c.vec()
-			c.loadMasked(operand.Mem{Base: gp, Disp: j * c.bytes()}, mask, t)
+			m := operand.Mem{Base: gp, Disp: j * c.bytes()}
+			var g operand.Op = m
+			if mask != nil {
+				t := c.vec()
+				c.loadMasked(m, mask, t)
+				g = t
+			}
 			if c.wide() {
 				k := K()
-				VCMPPS(operand.U8(notAbove), zero, t, k)
+				VCMPPS(operand.U8(notBelow), g, zero, k)
 				VMULPS(slope, v, k, v)
 			} else {
-				u := c.vec()
-				VCMPPS(operand.U8(notAbove), zero, t, u)
+				t, u := c.vec(), c.vec()
+				VCMPPS(operand.U8(notBelow), g, zero, u)
 				VMULPS(slope, v, t)
 				VBLENDVPS(u, t, v, v)
 			}
