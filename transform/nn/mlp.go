@@ -18,7 +18,7 @@ const BlockSize = 960
 const blockStride = BlockSize + 16
 
 // An MLPLayer is one layer of an [MLP]: y = act(W x + b), or act(x + W x + b) if it
-// is residual.
+// is residual, which is computed as (1 + W) x, with W rounded accordingly.
 type MLPLayer struct {
 	Out      int
 	Residual bool // Out must be the number of inputs
@@ -30,7 +30,9 @@ type MLPConfig struct {
 	In     int
 	Layers []MLPLayer
 	// Bypass adds a linear layer without bias from the input to the output of the
-	// last layer, which must be linear. It steadies the first steps of training.
+	// last layer, which must be linear. It steadies the first steps of training. It
+	// starts at zero, and rectifiers let no gradient through at zero: where inputs
+	// are learned, too, they should not all start at zero.
 	Bypass bool
 }
 

@@ -31,6 +31,7 @@ type fitter struct {
 	h, y      *Tensor // before and after the convolution
 	dh, dy    *Tensor
 	target    *Tensor
+	loss      *SquaredError
 	networks  *SOAP
 	values    *Adam
 }
@@ -57,6 +58,7 @@ func newFitter(t testing.TB, workers int, target *Tensor) *fitter {
 	f.mlp, err = NewMLP("synthesis", MLPConfig{In: 3, Layers: []MLPLayer{{Out: 16, Act: ReLU}, {Out: 3}}, Bypass: true})
 	check()
 	f.points = NewPixelwise(f.mlp, f.pool)
+	f.loss = NewSquaredError(f.pool)
 	f.conv, err = NewConv2D("finish", ConvConfig{In: 3, Out: 3, Kernel: 3, Padding: PadReplicate, Residual: true}, f.pool)
 	check()
 	r := rand.New(rand.NewPCG(11, 1))
@@ -86,7 +88,7 @@ func (f *fitter) step() float64 {
 	f.points.Forward(f.h, f.x)
 	f.conv.Forward(f.y, f.h)
 	n := float64(len(f.y.Data))
-	loss := SquaredError(f.dy, f.y, f.target, float32(1/n)) / n
+	loss := f.loss.Loss(f.dy, f.y, f.target, float32(1/n)) / n
 
 	ZeroGrad(f.networks.Groups[0].Params)
 	f.conv.Backward(f.dh, f.dy, f.h, f.y, true)
@@ -179,6 +181,26 @@ func TestNoAllocations(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(25, func() { f.step() }); n != 0 {
 			t.Errorf("%d workers: %v allocations each step", workers, n)
+		}
+	}
+}
+
+func TestSquaredError(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 1))
+	for _, size := range [][3]int{{1, 1, 1}, {3, 61, 78}, {3, 256, 200}} {
+		y, target := randomTensor(r, size[0], size[1], size[2]), randomTensor(r, size[0], size[1], size[2])
+		dy := NewTensor(size[0], size[1], size[2])
+		got := NewSquaredError(newPool(t, 2)).Loss(dy, y, target, 0.25)
+		want := 0.0
+		for i, v := range y.Data {
+			d := float64(v) - float64(target.Data[i])
+			want += d * d
+			if math.Abs(float64(dy.Data[i])-d/2) > 1e-6 {
+				t.Fatalf("%v: gradient %d is %v, want %v", size, i, dy.Data[i], d/2)
+			}
+		}
+		if math.Abs(got-want) > 1e-5*want {
+			t.Errorf("%v: loss is %v, want %v", size, got, want)
 		}
 	}
 }
