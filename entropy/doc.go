@@ -7,6 +7,9 @@
 // learnt while coding. It suits anything that can be cut into binary decisions
 // and for which one can think of many contexts, none of them sufficient.
 //
+// LaplaceModel is the parametric model of integers that a network predicts: a
+// location and a scale for each, tables of integers behind them.
+//
 // Everything that reaches a probability is integer arithmetic, so that encoder
 // and decoder agree on every machine.
 package entropy
