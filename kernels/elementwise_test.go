@@ -317,6 +317,7 @@ func BenchmarkElementwise(b *testing.B) {
 		"SoftRound":     func() { SoftRoundF32(o, x, 0.3) },
 		"SoftRoundGrad": func() { SoftRoundGradF32(o, y, x, 0.3) },
 		"LaplaceBits":   func() { LaplaceBitsF32(o, p, q, q, x, y, z, 1, -5, 5) },
+		"Normal":        func() { NormalF32(o, 1, 1, 1) },
 		"Sum":           func() { SumF32(x) },
 		"Dot":           func() { DotF32(x, y) },
 		"Adam":          func() { AdamF32(o, x, p, q, &AdamStep{1, 0.9, 0.99, 0, 1, 1e-8, 0}) },

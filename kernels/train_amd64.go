@@ -91,6 +91,12 @@ func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale
 func laplaceBitsF32AVX2(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
 
 //go:noescape
+func normalF32AVX2(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+
+//go:noescape
+func uniformF32AVX2(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+
+//go:noescape
 func interleaveF32AVX2(dst *float32, a *float32, b *float32, n int)
 
 //go:noescape
@@ -214,6 +220,12 @@ func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, sca
 
 //go:noescape
 func laplaceBitsF32AVX512(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
+
+//go:noescape
+func normalF32AVX512(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+
+//go:noescape
+func uniformF32AVX512(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
 
 //go:noescape
 func interleaveF32AVX512(dst *float32, a *float32, b *float32, n int)

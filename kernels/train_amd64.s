@@ -4528,6 +4528,290 @@ DATA const37800000<>+56(SB)/4, $0x37800000
 DATA const37800000<>+60(SB)/4, $0x37800000
 GLOBL const37800000<>(SB), RODATA|NOPTR, $64
 
+DATA normalLanesAVX2<>+0(SB)/4, $0x00000000
+DATA normalLanesAVX2<>+4(SB)/4, $0x00000001
+DATA normalLanesAVX2<>+8(SB)/4, $0x00000002
+DATA normalLanesAVX2<>+12(SB)/4, $0x00000003
+DATA normalLanesAVX2<>+16(SB)/4, $0x00000004
+DATA normalLanesAVX2<>+20(SB)/4, $0x00000005
+DATA normalLanesAVX2<>+24(SB)/4, $0x00000006
+DATA normalLanesAVX2<>+28(SB)/4, $0x00000007
+DATA normalLanesAVX2<>+32(SB)/4, $0x00000008
+DATA normalLanesAVX2<>+36(SB)/4, $0x00000009
+DATA normalLanesAVX2<>+40(SB)/4, $0x0000000a
+DATA normalLanesAVX2<>+44(SB)/4, $0x0000000b
+DATA normalLanesAVX2<>+48(SB)/4, $0x0000000c
+DATA normalLanesAVX2<>+52(SB)/4, $0x0000000d
+DATA normalLanesAVX2<>+56(SB)/4, $0x0000000e
+DATA normalLanesAVX2<>+60(SB)/4, $0x0000000f
+GLOBL normalLanesAVX2<>(SB), RODATA|NOPTR, $64
+
+// func normalF32AVX2(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·normalF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         key+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         first+20(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       normalLanesAVX2<>+0(SB), Y1, Y1
+	MOVSS        scale+24(FP), X3
+	VBROADCASTSS X3, Y2
+	MOVSS        offset+28(FP), X3
+	VBROADCASTSS X3, Y3
+
+loop:
+	VPXOR     Y0, Y1, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const7feb352d<>+0(SB), Y4, Y4
+	VPSRLD    $0x0f, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const846ca68b<>+0(SB), Y4, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPADDD    const9e3779b9<>+0(SB), Y4, Y6
+	VPSRLD    $0x10, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPMULLD   const7feb352d<>+0(SB), Y6, Y6
+	VPSRLD    $0x0f, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPMULLD   const846ca68b<>+0(SB), Y6, Y6
+	VPSRLD    $0x10, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPSRLD    $0x10, Y4, Y5
+	VPAND     const0000ffff<>+0(SB), Y4, Y4
+	VPADDD    Y4, Y5, Y5
+	VPSRLD    $0x10, Y6, Y4
+	VPADDD    Y4, Y5, Y5
+	VPAND     const0000ffff<>+0(SB), Y6, Y4
+	VPADDD    Y4, Y5, Y5
+	VPSUBD    const0001fffe<>+0(SB), Y5, Y5
+	VCVTDQ2PS Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    Y3, Y5, Y5
+	VMOVUPS   Y5, (AX)
+	VPADDD    const00000008<>+0(SB), Y1, Y1
+	VPXOR     Y0, Y1, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const7feb352d<>+0(SB), Y4, Y4
+	VPSRLD    $0x0f, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const846ca68b<>+0(SB), Y4, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPADDD    const9e3779b9<>+0(SB), Y4, Y6
+	VPSRLD    $0x10, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPMULLD   const7feb352d<>+0(SB), Y6, Y6
+	VPSRLD    $0x0f, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPMULLD   const846ca68b<>+0(SB), Y6, Y6
+	VPSRLD    $0x10, Y6, Y5
+	VPXOR     Y5, Y6, Y6
+	VPSRLD    $0x10, Y4, Y5
+	VPAND     const0000ffff<>+0(SB), Y4, Y4
+	VPADDD    Y4, Y5, Y5
+	VPSRLD    $0x10, Y6, Y4
+	VPADDD    Y4, Y5, Y5
+	VPAND     const0000ffff<>+0(SB), Y6, Y4
+	VPADDD    Y4, Y5, Y5
+	VPSUBD    const0001fffe<>+0(SB), Y5, Y5
+	VCVTDQ2PS Y5, Y5
+	VMULPS    Y2, Y5, Y5
+	VADDPS    Y3, Y5, Y5
+	VMOVUPS   Y5, 32(AX)
+	VPADDD    const00000008<>+0(SB), Y1, Y1
+	ADDQ      $0x40, AX
+	SUBQ      $0x10, CX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+DATA const7feb352d<>+0(SB)/4, $0x7feb352d
+DATA const7feb352d<>+4(SB)/4, $0x7feb352d
+DATA const7feb352d<>+8(SB)/4, $0x7feb352d
+DATA const7feb352d<>+12(SB)/4, $0x7feb352d
+DATA const7feb352d<>+16(SB)/4, $0x7feb352d
+DATA const7feb352d<>+20(SB)/4, $0x7feb352d
+DATA const7feb352d<>+24(SB)/4, $0x7feb352d
+DATA const7feb352d<>+28(SB)/4, $0x7feb352d
+DATA const7feb352d<>+32(SB)/4, $0x7feb352d
+DATA const7feb352d<>+36(SB)/4, $0x7feb352d
+DATA const7feb352d<>+40(SB)/4, $0x7feb352d
+DATA const7feb352d<>+44(SB)/4, $0x7feb352d
+DATA const7feb352d<>+48(SB)/4, $0x7feb352d
+DATA const7feb352d<>+52(SB)/4, $0x7feb352d
+DATA const7feb352d<>+56(SB)/4, $0x7feb352d
+DATA const7feb352d<>+60(SB)/4, $0x7feb352d
+GLOBL const7feb352d<>(SB), RODATA|NOPTR, $64
+
+DATA const846ca68b<>+0(SB)/4, $0x846ca68b
+DATA const846ca68b<>+4(SB)/4, $0x846ca68b
+DATA const846ca68b<>+8(SB)/4, $0x846ca68b
+DATA const846ca68b<>+12(SB)/4, $0x846ca68b
+DATA const846ca68b<>+16(SB)/4, $0x846ca68b
+DATA const846ca68b<>+20(SB)/4, $0x846ca68b
+DATA const846ca68b<>+24(SB)/4, $0x846ca68b
+DATA const846ca68b<>+28(SB)/4, $0x846ca68b
+DATA const846ca68b<>+32(SB)/4, $0x846ca68b
+DATA const846ca68b<>+36(SB)/4, $0x846ca68b
+DATA const846ca68b<>+40(SB)/4, $0x846ca68b
+DATA const846ca68b<>+44(SB)/4, $0x846ca68b
+DATA const846ca68b<>+48(SB)/4, $0x846ca68b
+DATA const846ca68b<>+52(SB)/4, $0x846ca68b
+DATA const846ca68b<>+56(SB)/4, $0x846ca68b
+DATA const846ca68b<>+60(SB)/4, $0x846ca68b
+GLOBL const846ca68b<>(SB), RODATA|NOPTR, $64
+
+DATA const9e3779b9<>+0(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+4(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+8(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+12(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+16(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+20(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+24(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+28(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+32(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+36(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+40(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+44(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+48(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+52(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+56(SB)/4, $0x9e3779b9
+DATA const9e3779b9<>+60(SB)/4, $0x9e3779b9
+GLOBL const9e3779b9<>(SB), RODATA|NOPTR, $64
+
+DATA const0000ffff<>+0(SB)/4, $0x0000ffff
+DATA const0000ffff<>+4(SB)/4, $0x0000ffff
+DATA const0000ffff<>+8(SB)/4, $0x0000ffff
+DATA const0000ffff<>+12(SB)/4, $0x0000ffff
+DATA const0000ffff<>+16(SB)/4, $0x0000ffff
+DATA const0000ffff<>+20(SB)/4, $0x0000ffff
+DATA const0000ffff<>+24(SB)/4, $0x0000ffff
+DATA const0000ffff<>+28(SB)/4, $0x0000ffff
+DATA const0000ffff<>+32(SB)/4, $0x0000ffff
+DATA const0000ffff<>+36(SB)/4, $0x0000ffff
+DATA const0000ffff<>+40(SB)/4, $0x0000ffff
+DATA const0000ffff<>+44(SB)/4, $0x0000ffff
+DATA const0000ffff<>+48(SB)/4, $0x0000ffff
+DATA const0000ffff<>+52(SB)/4, $0x0000ffff
+DATA const0000ffff<>+56(SB)/4, $0x0000ffff
+DATA const0000ffff<>+60(SB)/4, $0x0000ffff
+GLOBL const0000ffff<>(SB), RODATA|NOPTR, $64
+
+DATA const0001fffe<>+0(SB)/4, $0x0001fffe
+DATA const0001fffe<>+4(SB)/4, $0x0001fffe
+DATA const0001fffe<>+8(SB)/4, $0x0001fffe
+DATA const0001fffe<>+12(SB)/4, $0x0001fffe
+DATA const0001fffe<>+16(SB)/4, $0x0001fffe
+DATA const0001fffe<>+20(SB)/4, $0x0001fffe
+DATA const0001fffe<>+24(SB)/4, $0x0001fffe
+DATA const0001fffe<>+28(SB)/4, $0x0001fffe
+DATA const0001fffe<>+32(SB)/4, $0x0001fffe
+DATA const0001fffe<>+36(SB)/4, $0x0001fffe
+DATA const0001fffe<>+40(SB)/4, $0x0001fffe
+DATA const0001fffe<>+44(SB)/4, $0x0001fffe
+DATA const0001fffe<>+48(SB)/4, $0x0001fffe
+DATA const0001fffe<>+52(SB)/4, $0x0001fffe
+DATA const0001fffe<>+56(SB)/4, $0x0001fffe
+DATA const0001fffe<>+60(SB)/4, $0x0001fffe
+GLOBL const0001fffe<>(SB), RODATA|NOPTR, $64
+
+DATA const00000008<>+0(SB)/4, $0x00000008
+DATA const00000008<>+4(SB)/4, $0x00000008
+DATA const00000008<>+8(SB)/4, $0x00000008
+DATA const00000008<>+12(SB)/4, $0x00000008
+DATA const00000008<>+16(SB)/4, $0x00000008
+DATA const00000008<>+20(SB)/4, $0x00000008
+DATA const00000008<>+24(SB)/4, $0x00000008
+DATA const00000008<>+28(SB)/4, $0x00000008
+DATA const00000008<>+32(SB)/4, $0x00000008
+DATA const00000008<>+36(SB)/4, $0x00000008
+DATA const00000008<>+40(SB)/4, $0x00000008
+DATA const00000008<>+44(SB)/4, $0x00000008
+DATA const00000008<>+48(SB)/4, $0x00000008
+DATA const00000008<>+52(SB)/4, $0x00000008
+DATA const00000008<>+56(SB)/4, $0x00000008
+DATA const00000008<>+60(SB)/4, $0x00000008
+GLOBL const00000008<>(SB), RODATA|NOPTR, $64
+
+DATA uniformLanesAVX2<>+0(SB)/4, $0x00000000
+DATA uniformLanesAVX2<>+4(SB)/4, $0x00000001
+DATA uniformLanesAVX2<>+8(SB)/4, $0x00000002
+DATA uniformLanesAVX2<>+12(SB)/4, $0x00000003
+DATA uniformLanesAVX2<>+16(SB)/4, $0x00000004
+DATA uniformLanesAVX2<>+20(SB)/4, $0x00000005
+DATA uniformLanesAVX2<>+24(SB)/4, $0x00000006
+DATA uniformLanesAVX2<>+28(SB)/4, $0x00000007
+DATA uniformLanesAVX2<>+32(SB)/4, $0x00000008
+DATA uniformLanesAVX2<>+36(SB)/4, $0x00000009
+DATA uniformLanesAVX2<>+40(SB)/4, $0x0000000a
+DATA uniformLanesAVX2<>+44(SB)/4, $0x0000000b
+DATA uniformLanesAVX2<>+48(SB)/4, $0x0000000c
+DATA uniformLanesAVX2<>+52(SB)/4, $0x0000000d
+DATA uniformLanesAVX2<>+56(SB)/4, $0x0000000e
+DATA uniformLanesAVX2<>+60(SB)/4, $0x0000000f
+GLOBL uniformLanesAVX2<>(SB), RODATA|NOPTR, $64
+
+// func uniformF32AVX2(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·uniformF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         key+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         first+20(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       uniformLanesAVX2<>+0(SB), Y1, Y1
+	MOVSS        scale+24(FP), X3
+	VBROADCASTSS X3, Y2
+	MOVSS        offset+28(FP), X3
+	VBROADCASTSS X3, Y3
+
+loop:
+	VPXOR     Y0, Y1, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const7feb352d<>+0(SB), Y4, Y4
+	VPSRLD    $0x0f, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const846ca68b<>+0(SB), Y4, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPSRLD    $0x08, Y4, Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    Y3, Y4, Y4
+	VMOVUPS   Y4, (AX)
+	VPADDD    const00000008<>+0(SB), Y1, Y1
+	VPXOR     Y0, Y1, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const7feb352d<>+0(SB), Y4, Y4
+	VPSRLD    $0x0f, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPMULLD   const846ca68b<>+0(SB), Y4, Y4
+	VPSRLD    $0x10, Y4, Y5
+	VPXOR     Y5, Y4, Y4
+	VPSRLD    $0x08, Y4, Y4
+	VCVTDQ2PS Y4, Y4
+	VMULPS    Y2, Y4, Y4
+	VADDPS    Y3, Y4, Y4
+	VMOVUPS   Y4, 32(AX)
+	VPADDD    const00000008<>+0(SB), Y1, Y1
+	ADDQ      $0x40, AX
+	SUBQ      $0x10, CX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func interleaveF32AVX2(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX
 TEXT ·interleaveF32AVX2(SB), NOSPLIT, $0-32
@@ -11441,6 +11725,154 @@ loop:
 	ADDQ         $0x40, R8
 	SUBQ         $0x10, R9
 	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA normalLanesAVX512<>+0(SB)/4, $0x00000000
+DATA normalLanesAVX512<>+4(SB)/4, $0x00000001
+DATA normalLanesAVX512<>+8(SB)/4, $0x00000002
+DATA normalLanesAVX512<>+12(SB)/4, $0x00000003
+DATA normalLanesAVX512<>+16(SB)/4, $0x00000004
+DATA normalLanesAVX512<>+20(SB)/4, $0x00000005
+DATA normalLanesAVX512<>+24(SB)/4, $0x00000006
+DATA normalLanesAVX512<>+28(SB)/4, $0x00000007
+DATA normalLanesAVX512<>+32(SB)/4, $0x00000008
+DATA normalLanesAVX512<>+36(SB)/4, $0x00000009
+DATA normalLanesAVX512<>+40(SB)/4, $0x0000000a
+DATA normalLanesAVX512<>+44(SB)/4, $0x0000000b
+DATA normalLanesAVX512<>+48(SB)/4, $0x0000000c
+DATA normalLanesAVX512<>+52(SB)/4, $0x0000000d
+DATA normalLanesAVX512<>+56(SB)/4, $0x0000000e
+DATA normalLanesAVX512<>+60(SB)/4, $0x0000000f
+GLOBL normalLanesAVX512<>(SB), RODATA|NOPTR, $64
+
+// func normalF32AVX512(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·normalF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         key+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         first+20(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Z1
+	VPADDD       normalLanesAVX512<>+0(SB), Z1, Z1
+	MOVSS        scale+24(FP), X3
+	VBROADCASTSS X3, Z2
+	MOVSS        offset+28(FP), X3
+	VBROADCASTSS X3, Z3
+
+loop:
+	VPXORD    Z0, Z1, Z4
+	VPSRLD    $0x10, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPMULLD   const7feb352d<>+0(SB), Z4, Z4
+	VPSRLD    $0x0f, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPMULLD   const846ca68b<>+0(SB), Z4, Z4
+	VPSRLD    $0x10, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPADDD    const9e3779b9<>+0(SB), Z4, Z6
+	VPSRLD    $0x10, Z6, Z5
+	VPXORD    Z5, Z6, Z6
+	VPMULLD   const7feb352d<>+0(SB), Z6, Z6
+	VPSRLD    $0x0f, Z6, Z5
+	VPXORD    Z5, Z6, Z6
+	VPMULLD   const846ca68b<>+0(SB), Z6, Z6
+	VPSRLD    $0x10, Z6, Z5
+	VPXORD    Z5, Z6, Z6
+	VPSRLD    $0x10, Z4, Z5
+	VPANDD    const0000ffff<>+0(SB), Z4, Z4
+	VPADDD    Z4, Z5, Z5
+	VPSRLD    $0x10, Z6, Z4
+	VPADDD    Z4, Z5, Z5
+	VPANDD    const0000ffff<>+0(SB), Z6, Z4
+	VPADDD    Z4, Z5, Z5
+	VPSUBD    const0001fffe<>+0(SB), Z5, Z5
+	VCVTDQ2PS Z5, Z5
+	VMULPS    Z2, Z5, Z5
+	VADDPS    Z3, Z5, Z5
+	VMOVUPS   Z5, (AX)
+	VPADDD    const00000010<>+0(SB), Z1, Z1
+	ADDQ      $0x40, AX
+	SUBQ      $0x10, CX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+DATA const00000010<>+0(SB)/4, $0x00000010
+DATA const00000010<>+4(SB)/4, $0x00000010
+DATA const00000010<>+8(SB)/4, $0x00000010
+DATA const00000010<>+12(SB)/4, $0x00000010
+DATA const00000010<>+16(SB)/4, $0x00000010
+DATA const00000010<>+20(SB)/4, $0x00000010
+DATA const00000010<>+24(SB)/4, $0x00000010
+DATA const00000010<>+28(SB)/4, $0x00000010
+DATA const00000010<>+32(SB)/4, $0x00000010
+DATA const00000010<>+36(SB)/4, $0x00000010
+DATA const00000010<>+40(SB)/4, $0x00000010
+DATA const00000010<>+44(SB)/4, $0x00000010
+DATA const00000010<>+48(SB)/4, $0x00000010
+DATA const00000010<>+52(SB)/4, $0x00000010
+DATA const00000010<>+56(SB)/4, $0x00000010
+DATA const00000010<>+60(SB)/4, $0x00000010
+GLOBL const00000010<>(SB), RODATA|NOPTR, $64
+
+DATA uniformLanesAVX512<>+0(SB)/4, $0x00000000
+DATA uniformLanesAVX512<>+4(SB)/4, $0x00000001
+DATA uniformLanesAVX512<>+8(SB)/4, $0x00000002
+DATA uniformLanesAVX512<>+12(SB)/4, $0x00000003
+DATA uniformLanesAVX512<>+16(SB)/4, $0x00000004
+DATA uniformLanesAVX512<>+20(SB)/4, $0x00000005
+DATA uniformLanesAVX512<>+24(SB)/4, $0x00000006
+DATA uniformLanesAVX512<>+28(SB)/4, $0x00000007
+DATA uniformLanesAVX512<>+32(SB)/4, $0x00000008
+DATA uniformLanesAVX512<>+36(SB)/4, $0x00000009
+DATA uniformLanesAVX512<>+40(SB)/4, $0x0000000a
+DATA uniformLanesAVX512<>+44(SB)/4, $0x0000000b
+DATA uniformLanesAVX512<>+48(SB)/4, $0x0000000c
+DATA uniformLanesAVX512<>+52(SB)/4, $0x0000000d
+DATA uniformLanesAVX512<>+56(SB)/4, $0x0000000e
+DATA uniformLanesAVX512<>+60(SB)/4, $0x0000000f
+GLOBL uniformLanesAVX512<>(SB), RODATA|NOPTR, $64
+
+// func uniformF32AVX512(dst *float32, n int, key uint32, first uint32, scale float32, offset float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·uniformF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         key+16(FP), DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Z0
+	MOVL         first+20(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Z1
+	VPADDD       uniformLanesAVX512<>+0(SB), Z1, Z1
+	MOVSS        scale+24(FP), X3
+	VBROADCASTSS X3, Z2
+	MOVSS        offset+28(FP), X3
+	VBROADCASTSS X3, Z3
+
+loop:
+	VPXORD    Z0, Z1, Z4
+	VPSRLD    $0x10, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPMULLD   const7feb352d<>+0(SB), Z4, Z4
+	VPSRLD    $0x0f, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPMULLD   const846ca68b<>+0(SB), Z4, Z4
+	VPSRLD    $0x10, Z4, Z5
+	VPXORD    Z5, Z4, Z4
+	VPSRLD    $0x08, Z4, Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z2, Z4, Z4
+	VADDPS    Z3, Z4, Z4
+	VMOVUPS   Z4, (AX)
+	VPADDD    const00000010<>+0(SB), Z1, Z1
+	ADDQ      $0x40, AX
+	SUBQ      $0x10, CX
+	JNZ       loop
 	VZEROUPPER
 	RET
 

@@ -395,3 +395,33 @@ func sumF32(x []float32) float32 {
 	}
 	return s + sumGeneric(x[n:])
 }
+
+func normalF32(dst []float32, key, first uint32, scale, offset float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			normalF32AVX512(&dst[0], n, key, first, scale, offset)
+		} else {
+			normalF32AVX2(&dst[0], n, key, first, scale, offset)
+		}
+	}
+	normalGeneric(dst[n:], key, first+uint32(n), scale, offset)
+}
+
+func uniformF32(dst []float32, key, first uint32, scale, offset float32) {
+	n := len(dst) &^ 15
+	if tier == Generic {
+		n = 0
+	}
+	if n > 0 {
+		if tier == AVX512 {
+			uniformF32AVX512(&dst[0], n, key, first, scale, offset)
+		} else {
+			uniformF32AVX2(&dst[0], n, key, first, scale, offset)
+		}
+	}
+	uniformGeneric(dst[n:], key, first+uint32(n), scale, offset)
+}

@@ -55,3 +55,11 @@ func deinterleaveF32(a, b, src []float32) { deinterleaveGeneric(a, b, src) }
 func dotF32(x, y []float32) float32 { return dotGeneric(x, y) }
 
 func sumF32(x []float32) float32 { return sumGeneric(x) }
+
+func normalF32(dst []float32, key, first uint32, scale, offset float32) {
+	normalGeneric(dst, key, first, scale, offset)
+}
+
+func uniformF32(dst []float32, key, first uint32, scale, offset float32) {
+	uniformGeneric(dst, key, first, scale, offset)
+}

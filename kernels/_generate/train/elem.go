@@ -325,6 +325,8 @@ func elementwise(s isa) {
 		e.put(e.sub(p, q), "p")
 	})
 	laplace(s)
+	noise(s, "normal", true)
+	noise(s, "uniform", false)
 	interleave(s)
 	deinterleave(s)
 	reduce(s, "dot", "x y", func(e *streamer, acc vec) { VFMADD231PS(e.at("y"), e.get("x"), acc) })
