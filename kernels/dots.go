@@ -115,11 +115,12 @@ func (d dotArgs) tiles(m, width, count int) {
 		return
 	}
 	most := dotRows(tier, width)
+	t := d
 	for i, b := 0, 0; i < m; b++ {
 		mr := blockSize(m, most, b)
+		t.a = d.a[i*d.lda:]
 		for j := 0; j < count*width; j += width {
-			t := d
-			t.c, t.off, t.a = d.c[i*d.ldc+j:], d.off[j:], d.a[i*d.lda:]
+			t.c, t.off = d.c[i*d.ldc+j:], d.off[j:]
 			t.call(mr, width)
 		}
 		i += mr
