@@ -342,6 +342,9 @@ type AdamStep struct {
 //
 //	h = GradScale*g;  m = Beta1*m + (1-Beta1)*h;  v = Beta2*v + (1-Beta2)*h*h
 //	p = p - Rate*m/(sqrt(Square*v)+Epsilon) - Decay*p
+//
+// Means below the smallest normal number become zero: without gradients they would
+// decay to such and stay there, and computing with them is slow.
 func AdamF32(p, g, m, v []float32, s *AdamStep) {
 	check("AdamF32", len(p), len(g), len(m), len(v))
 	adamF32(p, g, m, v, s.GradScale, s.Beta1, 1-s.Beta1, s.Beta2, 1-s.Beta2, s.Rate, s.Square, s.Epsilon, s.Decay)
@@ -350,9 +353,17 @@ func AdamF32(p, g, m, v []float32, s *AdamStep) {
 func adamGeneric(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, epsilon, decay float32) {
 	for i, w := range p {
 		h := scale * g[i]
-		m[i] = b1*m[i] + a1*h
-		v[i] = b2*v[i] + a2*(h*h)
+		m[i] = flush(b1*m[i] + a1*h)
+		v[i] = flush(b2*v[i] + a2*(h*h))
 		d := float32(math.Sqrt(float64(v[i]*correction))) + epsilon
 		p[i] = w - (m[i]*rate/d + decay*w)
 	}
+}
+
+// flush returns zero for a number below the smallest normal one.
+func flush(x float32) float32 {
+	if math.Abs(float64(x)) < 0x1p-126 {
+		return 0
+	}
+	return x
 }

@@ -215,6 +215,30 @@ func TestExtremes(t *testing.T) {
 	})
 }
 
+// TestAdamFlushes: means without gradients come to zero, and the processor computes
+// with small numbers again afterwards.
+func TestAdamFlushes(t *testing.T) {
+	eachTier(t, func(l Level) {
+		const n = 37
+		p, g, m, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+		for i := range m {
+			m[i], v[i] = 1, 1
+		}
+		for range 1000 {
+			AdamF32(p, g, m, v, &AdamStep{GradScale: 1, Beta1: 0.9, Beta2: 0.9, Rate: 0.1, Square: 1, Epsilon: 1e-8})
+		}
+		for i := range m {
+			if m[i] != 0 || v[i] != 0 {
+				t.Fatalf("%v: means of element %d are %v and %v", l, i, m[i], v[i])
+			}
+		}
+		tiny := []float32{1e-39}
+		if tiny[0] *= 0.5; tiny[0] == 0 {
+			t.Errorf("%v: small numbers are lost", l)
+		}
+	})
+}
+
 func TestReduce(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 10))
 	for _, n := range lengths {

@@ -4134,7 +4134,7 @@ loop:
 
 // func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·adamF32AVX2(SB), NOSPLIT, $0-76
+TEXT ·adamF32AVX2(SB), NOSPLIT, $8-76
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -4158,6 +4158,11 @@ TEXT ·adamF32AVX2(SB), NOSPLIT, $0-76
 	MOVSS        decay+72(FP), X8
 	VBROADCASTSS X8, Y8
 	MOVQ         n+32(FP), SI
+	VSTMXCSR     (SP)
+	MOVL         (SP), DI
+	ORL          $0x00008040, DI
+	MOVL         DI, 4(SP)
+	VLDMXCSR     4(SP)
 
 loop:
 	VMULPS      (CX), Y0, Y9
@@ -4200,12 +4205,13 @@ loop:
 	ADDQ        $0x40, BX
 	SUBQ        $0x10, SI
 	JNZ         loop
+	VLDMXCSR    (SP)
 	VZEROUPPER
 	RET
 
 // func laplaceBitsF32AVX2(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·laplaceBitsF32AVX2(SB), NOSPLIT, $0-76
+TEXT ·laplaceBitsF32AVX2(SB), NOSPLIT, $8-76
 	MOVQ         bits+0(FP), AX
 	MOVQ         dx+8(FP), CX
 	MOVQ         dmu+16(FP), DX
@@ -4220,6 +4226,11 @@ TEXT ·laplaceBitsF32AVX2(SB), NOSPLIT, $0-76
 	MOVSS        hi+72(FP), X2
 	VBROADCASTSS X2, Y2
 	MOVQ         n+56(FP), R9
+	VSTMXCSR     (SP)
+	MOVL         (SP), R10
+	ORL          $0x00008040, R10
+	MOVL         R10, 4(SP)
+	VLDMXCSR     4(SP)
 
 loop:
 	VMOVUPS      (SI), Y3
@@ -4489,6 +4500,7 @@ loop:
 	ADDQ         $0x40, R8
 	SUBQ         $0x10, R9
 	JNZ          loop
+	VLDMXCSR     (SP)
 	VZEROUPPER
 	RET
 
@@ -11516,7 +11528,7 @@ loop:
 
 // func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·adamF32AVX512(SB), NOSPLIT, $0-76
+TEXT ·adamF32AVX512(SB), NOSPLIT, $8-76
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -11540,6 +11552,11 @@ TEXT ·adamF32AVX512(SB), NOSPLIT, $0-76
 	MOVSS        decay+72(FP), X8
 	VBROADCASTSS X8, Z8
 	MOVQ         n+32(FP), SI
+	VSTMXCSR     (SP)
+	MOVL         (SP), DI
+	ORL          $0x00008040, DI
+	MOVL         DI, 4(SP)
+	VLDMXCSR     4(SP)
 
 loop:
 	VMULPS      (CX), Z0, Z9
@@ -11565,12 +11582,13 @@ loop:
 	ADDQ        $0x40, BX
 	SUBQ        $0x10, SI
 	JNZ         loop
+	VLDMXCSR    (SP)
 	VZEROUPPER
 	RET
 
 // func laplaceBitsF32AVX512(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·laplaceBitsF32AVX512(SB), NOSPLIT, $0-76
+TEXT ·laplaceBitsF32AVX512(SB), NOSPLIT, $8-76
 	MOVQ         bits+0(FP), AX
 	MOVQ         dx+8(FP), CX
 	MOVQ         dmu+16(FP), DX
@@ -11585,6 +11603,11 @@ TEXT ·laplaceBitsF32AVX512(SB), NOSPLIT, $0-76
 	MOVSS        hi+72(FP), X5
 	VBROADCASTSS X5, Z5
 	MOVQ         n+56(FP), R9
+	VSTMXCSR     (SP)
+	MOVL         (SP), R10
+	ORL          $0x00008040, R10
+	MOVL         R10, 4(SP)
+	VLDMXCSR     4(SP)
 
 loop:
 	VMOVUPS      (SI), Z6
@@ -11725,6 +11748,7 @@ loop:
 	ADDQ         $0x40, R8
 	SUBQ         $0x10, R9
 	JNZ          loop
+	VLDMXCSR     (SP)
 	VZEROUPPER
 	RET
 

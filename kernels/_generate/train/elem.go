@@ -37,9 +37,15 @@ type streamer struct {
 	disp     int
 }
 
+// flushing is what the names of kernels end in that take numbers below the smallest
+// normal one for zero: running means decay to such, for ever, and most processors
+// compute with them a hundred times slower.
+const flushing = "!"
+
 // stream writes a kernel whose arrays and float32 scalars are named, separated by
 // spaces.
 func stream(s isa, name, arrays, scalars string, body func(e *streamer)) {
+	name, flush := strings.CutSuffix(name, flushing)
 	sig := "func(" + strings.ReplaceAll(arrays, " ", ", ") + " *float32, n int"
 	if scalars != "" {
 		sig += ", " + strings.ReplaceAll(scalars, " ", ", ") + " float32"
@@ -58,6 +64,16 @@ func stream(s isa, name, arrays, scalars string, body func(e *streamer)) {
 		VBROADCASTSS(x, e.scalars[p])
 	}
 	n := Load(Param("n"), GP64())
+	var control operand.Mem
+	if flush {
+		control = AllocLocal(8)
+		t := GP32()
+		VSTMXCSR(control)
+		MOVL(control, t)
+		ORL(operand.U32(1<<15|1<<6), t) // flush to zero, denormals are zeros
+		MOVL(t, control.Offset(4))
+		VLDMXCSR(control.Offset(4))
+	}
 	Label("loop")
 	for e.disp = 0; e.disp < 64; e.disp += s.bytes() {
 		body(e)
@@ -67,6 +83,9 @@ func stream(s isa, name, arrays, scalars string, body func(e *streamer)) {
 	}
 	SUBQ(operand.U8(16), n)
 	JNZ(ref("loop"))
+	if flush {
+		VLDMXCSR(control)
+	}
 	VZEROUPPER()
 	RET()
 }
@@ -308,7 +327,7 @@ func elementwise(s isa) {
 		g = e.mul(e.mul(g, e.scalars["inverse"]), e.scalars["half"])
 		e.put(e.mul(g, e.at("dy")), "dx")
 	})
-	stream(s, "adam", "p grad m v", "scale b1 a1 b2 a2 rate correction epsilon decay", func(e *streamer) {
+	stream(s, "adam"+flushing, "p grad m v", "scale b1 a1 b2 a2 rate correction epsilon decay", func(e *streamer) {
 		c := e.scalars
 		g := e.mul(c["scale"], e.at("grad"))
 		m, v, p := e.mul(c["b1"], e.at("m")), e.mul(c["b2"], e.at("v")), e.get("p")
@@ -335,7 +354,7 @@ func elementwise(s isa) {
 
 // laplace follows laplace32 in laplace.go.
 func laplace(s isa) {
-	stream(s, "laplaceBits", "bits dx dmu ds x mu s", "weight lo hi", func(e *streamer) {
+	stream(s, "laplaceBits"+flushing, "bits dx dmu ds x mu s", "weight lo hi", func(e *streamer) {
 		d := e.sub(e.get("x"), e.at("mu"))
 		sign := e.and(d, constBits(signBit))
 		a := e.xor(d, sign)
