@@ -133,17 +133,27 @@ func (s *SOAP) matrix(p *Param, t *soapState, c *kernels.AdamStep) {
 			s.follow(q, t.v, m, n, side)
 		}
 	}
-	kernels.AxpbyF32(t.m, c.Beta1, t.g, 1-c.Beta1)
-
+	for i, v := range t.g {
+		t.m[i] = flush(c.Beta1*t.m[i] + (1-c.Beta1)*v)
+	}
 	rotated := s.rotate(t, t.g, m, n, true)
 	for i, v := range rotated {
-		t.v[i] = c.Beta2*t.v[i] + (1-c.Beta2)*v*v
+		t.v[i] = flush(c.Beta2*t.v[i] + (1-c.Beta2)*v*v)
 	}
 	rotated = s.rotate(t, t.m, m, n, true)
 	for i, v := range t.v {
 		rotated[i] *= c.Rate / (float32(math.Sqrt(float64(c.Square*v))) + c.Epsilon)
 	}
 	kernels.AxpbyF32(p.Data, 1-c.Decay, s.rotate(t, rotated, m, n, false), -1)
+}
+
+// flush returns zero for numbers that means without gradients decay to, which are slow
+// to compute with.
+func flush(x float32) float32 {
+	if math.Abs(float64(x)) < 1e-36 {
+		return 0
+	}
+	return x
 }
 
 // rotate returns PᵀXQ, or PXQᵀ if not forward, in memory that the next call uses
