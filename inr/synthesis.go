@@ -1,0 +1,225 @@
+package inr
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/burin-codec/burin/kernels"
+)
+
+// The picture is rendered in bands of rows, each from the rows of the latents that
+// it depends on: memory does not grow with the height, bands stay in the cache and
+// several are done at once. A row is computed the same way in any band.
+
+const (
+	bandPixels = 1 << 15 // of a band, more or less
+	synChunk   = 256     // pixels of a row that go through the hidden layer at a time
+)
+
+// A synthesis holds the parameters as the kernels take them.
+type synthesis struct {
+	arch   *Arch
+	taps   []float32
+	w1, b1 []float32 // [hidden][grids]
+	w2, b2 []float32 // [channels][hidden+grids]: from the hidden layer, from the grids
+	k1, c1 []float32 // [channels][9*channels], the identity of the residual added
+	k2, c2 []float32 // [channels][10*channels], the identity as columns of their own
+}
+
+func newSynthesis(a *Arch, n *Nets) *synthesis {
+	c, h, l := a.Channels, a.Hidden, a.Grids
+	s := &synthesis{
+		arch: a, taps: n.Tensor(a, Taps),
+		w1: n.Tensor(a, SynW1), b1: n.Tensor(a, SynB1),
+		w2: make([]float32, c*(h+l)), b2: n.Tensor(a, SynB2),
+		k1: append([]float32(nil), n.Tensor(a, SynK1)...), c1: n.Tensor(a, SynBK1),
+		k2: make([]float32, 10*c*c), c2: n.Tensor(a, SynBK2),
+	}
+	for i := range c {
+		copy(s.w2[i*(h+l):], n.Tensor(a, SynW2)[i*h:(i+1)*h])
+		copy(s.w2[i*(h+l)+h:], n.Tensor(a, SynWl)[i*l:(i+1)*l])
+		// Exact for the parameters of a stream, which have 16 fractional bits at most.
+		s.k1[i*9*c+i*9+4] += 1
+		copy(s.k2[i*10*c:], n.Tensor(a, SynK2)[i*9*c:(i+1)*9*c])
+		s.k2[i*10*c+9*c+i] = 1
+	}
+	return s
+}
+
+// A renderer renders bands; each goroutine has its own.
+type renderer struct {
+	*synthesis
+	lat  Latents
+	mem  []float32 // all planes, see planes
+	used int
+	line []float32 // rows of the upsampling
+}
+
+// planes makes room for the rows lo..hi-1 of n planes w wide.
+func (r *renderer) planes(n, w, lo, hi int) *planes {
+	p := &planes{base: r.used + border, stride: w + 2*border, lo: lo, hi: hi, n: n}
+	r.used += n * (hi - lo) * p.stride
+	if r.used > len(r.mem) {
+		r.mem = append(r.mem, make([]float32, r.used-len(r.mem))...)
+	}
+	return p
+}
+
+// stack returns the grids from i on, upsampled to the size of grid i, rows lo..hi-1,
+// grid i first.
+func (r *renderer) stack(i, lo, hi int) *planes {
+	g := &r.lat[i]
+	out := r.planes(r.arch.Grids-i, g.W, lo, hi)
+	for y := lo; y < hi; y++ {
+		dst := r.mem[out.at(0, y)-border:][:out.stride]
+		for x, v := range g.V[y*g.W : (y+1)*g.W] {
+			dst[border+x] = float32(v)
+		}
+		repeatBorder(dst, g.W)
+	}
+	if i+1 < r.arch.Grids {
+		next := &r.lat[i+1]
+		in := r.stack(i+1, max(0, lo/2-upReach), min(next.H, (hi-1)/2+upReach+1))
+		r.upsample(out, in, g.W, r.taps[4*i:4*i+4])
+	}
+	return out
+}
+
+// band renders the rows lo..hi-1 and hands each row of each channel to sink.
+func (r *renderer) band(lo, hi int, sink func(c, y int, row []float32)) {
+	c, h, l := r.arch.Channels, r.arch.Hidden, r.arch.Grids
+	w, height := r.lat[0].W, r.lat[0].H
+	r.used = 0
+	// Every 3x3 convolution needs a row more to both sides.
+	z := r.stack(0, max(0, lo-2), min(height, hi+2))
+	v := r.planes(c, w, z.lo, z.hi)
+	v1 := r.planes(c, w, max(0, lo-1), min(height, hi+1))
+	relu := r.planes(c, w, v1.lo, v1.hi)
+	v2 := r.planes(c, w, 0, 1)
+	hidden := r.planes(h, synChunk, 0, 1)
+
+	off := make([]int, h+l)
+	for y := z.lo; y < z.hi; y++ {
+		for x := 0; x < w; x += synChunk {
+			n := min(synChunk, w-x)
+			for i := range l {
+				off[h+i] = z.at(i, y) + x
+			}
+			kernels.RowsF32(r.mem[hidden.base:], hidden.stride, r.w1, r.b1, r.mem, off[h:], h, n, true)
+			for i := range h {
+				off[i] = hidden.at(i, 0)
+			}
+			dst := r.mem[v.at(0, y)+x:]
+			kernels.RowsF32(dst, v.at(1, y)-v.at(0, y), r.w2, r.b2, r.mem, off, c, n, false)
+		}
+		for i := range c {
+			repeatBorder(r.mem[v.at(i, y)-border:], w)
+		}
+	}
+	taps := make([]int, 10*c)
+	for y := v1.lo; y < v1.hi; y++ {
+		r.around(taps, v, y)
+		dst := r.mem[v1.at(0, y):]
+		kernels.RowsF32(dst, v1.at(1, y)-v1.at(0, y), r.k1, r.c1, r.mem, taps[:9*c], c, w, false)
+		for i := range c {
+			src, dst := r.mem[v1.at(i, y):][:w], r.mem[relu.at(i, y):][:w]
+			for x, s := range src {
+				dst[x] = max(s, 0)
+			}
+			repeatBorder(r.mem[relu.at(i, y)-border:], w)
+		}
+	}
+	for y := lo; y < hi; y++ {
+		r.around(taps, relu, y)
+		for i := range c {
+			taps[9*c+i] = v1.at(i, y)
+		}
+		kernels.RowsF32(r.mem[v2.base:], v2.stride, r.k2, r.c2, r.mem, taps, c, w, false)
+		for i := range c {
+			sink(i, y, r.mem[v2.at(i, 0):][:w])
+		}
+	}
+}
+
+// around sets the offsets of the 3x3 neighbourhoods in all planes of p at row y, the
+// border repeated above and below.
+func (r *renderer) around(off []int, p *planes, y int) {
+	for i := range p.n {
+		for k := range 9 {
+			off[9*i+k] = p.at(i, y+k/3-1) + k%3 - 1
+		}
+	}
+}
+
+// render renders the whole picture with the given number of goroutines.
+func render(a *Arch, n *Nets, lat Latents, workers int, sink func(c, y int, row []float32)) {
+	w, height := lat[0].W, lat[0].H
+	rows := min(max(bandPixels/w, 8), 64)
+	bands := (height + rows - 1) / rows
+	s := newSynthesis(a, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(max(workers, 1), bands) {
+		wg.Go(func() {
+			r := &renderer{synthesis: s, lat: lat, line: make([]float32, 2*w+4*border+8)}
+			for {
+				lo := (int(next.Add(1)) - 1) * rows
+				if lo >= height {
+					return
+				}
+				r.band(lo, min(lo+rows, height), sink)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A Picture has its samples by channel, then by row: the one at (x, y) of channel c
+// is Pix[(c*Height+y)*Width+x].
+type Picture struct {
+	Width, Height, Channels int
+	Pix                     []uint8
+}
+
+// Synthesise renders latents to the picture that a decoder shows: the same on
+// every machine, for any number of workers; 0 workers means GOMAXPROCS. The latents
+// must be valid for a, and n be the networks of valid quantised ones: for others the
+// result may differ between machines by rounding.
+func Synthesise(a *Arch, n *Nets, lat Latents, workers int) *Picture {
+	p := &Picture{lat[0].W, lat[0].H, a.Channels, make([]uint8, lat[0].W*lat[0].H*a.Channels)}
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	render(a, n, lat, workers, func(c, y int, row []float32) {
+		dst := p.Pix[(c*p.Height+y)*p.Width:][:len(row)]
+		for x, v := range row {
+			dst[x] = sample8(v)
+		}
+	})
+	return p
+}
+
+// SynthesiseFloat is like Synthesise, but returns the samples before they are
+// rounded and limited: 0..1 is the range of the picture.
+func SynthesiseFloat(a *Arch, n *Nets, lat Latents, workers int) []float32 {
+	out := make([]float32, lat[0].W*lat[0].H*a.Channels)
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	render(a, n, lat, workers, func(c, y int, row []float32) {
+		copy(out[(c*lat[0].H+y)*lat[0].W:], row)
+	})
+	return out
+}
+
+// sample8 rounds 255*v to 0..255.
+func sample8(v float32) uint8 {
+	if !(v > 0) {
+		return 0
+	}
+	if v >= 1 {
+		return 255
+	}
+	return uint8(float32(255*v) + 0.5)
+}
