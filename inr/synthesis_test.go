@@ -1,0 +1,196 @@
+package inr
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/burin-codec/burin/kernels"
+)
+
+// sum adds products to b from the left, as package kernels says.
+func sum32(b float32, w, x []float32) float32 {
+	for i, v := range w {
+		b += float32(v * x[i])
+	}
+	return b
+}
+
+// at returns p[y][x], the border repeated.
+func at(p []float32, w, h, y, x int) float32 {
+	return p[min(max(y, 0), h-1)*w+min(max(x, 0), w-1)]
+}
+
+// referenceUpsample doubles a plane of w x h by the formula, then crops.
+func referenceUpsample(in []float32, w, h, outW, outH int, t []float32) []float32 {
+	filter := func(i int, get func(j int) float32) float32 {
+		j := i / 2
+		if i%2 == 0 {
+			return sum32(0, []float32{t[0], t[1], t[2], t[3]}, []float32{get(j), get(j - 1), get(j + 1), get(j - 2)})
+		}
+		return sum32(0, []float32{t[0], t[2], t[1], t[3]}, []float32{get(j), get(j - 1), get(j + 1), get(j + 2)})
+	}
+	down := make([]float32, w*outH)
+	for y := range outH {
+		for x := range w {
+			down[y*w+x] = filter(y, func(j int) float32 { return at(in, w, h, j, x) })
+		}
+	}
+	out := make([]float32, outW*outH)
+	for y := range outH {
+		for x := range outW {
+			out[y*outW+x] = filter(x, func(j int) float32 { return at(down, w, outH, y, j) })
+		}
+	}
+	return out
+}
+
+// referenceSynthesis renders by the formulas on [Arch], pixel by pixel.
+func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
+	w, h, c := lat[0].W, lat[0].H, a.Channels
+	z := make([][]float32, a.Grids)
+	for i := range z {
+		for _, v := range lat[i].V {
+			z[i] = append(z[i], float32(v))
+		}
+		for j := i - 1; j >= 0; j-- {
+			z[i] = referenceUpsample(z[i], lat[j+1].W, lat[j+1].H, lat[j].W, lat[j].H, n.Tensor(a, Taps)[4*j:])
+		}
+	}
+	row := func(id TensorID, i, cols int) []float32 { return n.Tensor(a, id)[i*cols:][:cols] }
+	v := make([][]float32, c)
+	for i := range v {
+		v[i] = make([]float32, w*h)
+	}
+	for p := range w * h {
+		in := make([]float32, a.Grids)
+		for i := range in {
+			in[i] = z[i][p]
+		}
+		x := make([]float32, a.Hidden)
+		for i := range x {
+			x[i] = max(0, sum32(n.Tensor(a, SynB1)[i], row(SynW1, i, a.Grids), in))
+		}
+		for i := range v {
+			v[i][p] = sum32(sum32(n.Tensor(a, SynB2)[i], row(SynW2, i, a.Hidden), x), row(SynWl, i, a.Grids), in)
+		}
+	}
+	convolve := func(in [][]float32, id, bias TensorID, identity float32) [][]float32 {
+		out := make([][]float32, c)
+		for i := range out {
+			k := slices.Clone(row(id, i, 9*c))
+			k[9*i+4] += identity
+			for y := range h {
+				for x := range w {
+					var around []float32
+					for j := range c {
+						for dy := -1; dy <= 1; dy++ {
+							for dx := -1; dx <= 1; dx++ {
+								around = append(around, at(in[j], w, h, y+dy, x+dx))
+							}
+						}
+					}
+					out[i] = append(out[i], sum32(n.Tensor(a, bias)[i], k, around))
+				}
+			}
+		}
+		return out
+	}
+	v1 := convolve(v, SynK1, SynBK1, 1)
+	relu := make([][]float32, c)
+	for i := range relu {
+		for _, s := range v1[i] {
+			relu[i] = append(relu[i], max(s, 0))
+		}
+	}
+	var out []float32
+	for i, v2 := range convolve(relu, SynK2, SynBK2, 0) {
+		for p, s := range v2 {
+			out = append(out, s+v1[i][p])
+		}
+	}
+	return out
+}
+
+// TestSynthesisIsExact checks pictures of many shapes against the formulas, to the
+// bit, for every tier of kernels; the tall ones take several bands.
+func TestSynthesisIsExact(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	for i, s := range append(testSizes, [2]int{3, 200}, [2]int{600, 9}) {
+		w, h := s[0], s[1]
+		a := randomArch(r, w, h)
+		if i%2 == 0 {
+			a.Hidden = 1 + r.IntN(60)
+		}
+		lat := randomLatents(r, &a, w, h)
+		n := randomNets(r, &a, 0.2).Nets()
+		want := referenceSynthesis(&a, n, lat)
+		eachTier(t, func(l kernels.Level) {
+			for _, workers := range []int{1, 4} {
+				got := SynthesiseFloat(&a, n, lat, workers)
+				for p, v := range got {
+					if v != want[p] {
+						t.Fatalf("%v, %dx%d %+v: sample %d is %v, want %v", l, w, h, a, p, v, want[p])
+					}
+				}
+				for p, v := range Synthesise(&a, n, lat, workers).Pix {
+					if v != sample8(want[p]) {
+						t.Fatalf("%v, %dx%d %+v: sample %d is %v, want %v", l, w, h, a, p, v, want[p])
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestExtremesStayFinite runs the largest parameters that a stream may hold.
+func TestExtremesStayFinite(t *testing.T) {
+	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden}
+	q := NewQuantised(&a)
+	for m := range q.Ints {
+		for i := range q.Ints[m] {
+			q.Ints[m][i] = MaxAbs[m] << q.Step[m]
+		}
+	}
+	if err := q.Validate(&a); err != nil {
+		t.Fatal(err)
+	}
+	lat := NewLatents(&a, 7, 5)
+	for i := range lat {
+		for j := range lat[i].V {
+			lat[i].V[j] = LatentMax
+		}
+	}
+	for p, v := range SynthesiseFloat(&a, q.Nets(), lat, 1) {
+		if v-v != 0 {
+			t.Fatalf("sample %d is %v", p, v)
+		}
+	}
+}
+
+func TestSample8(t *testing.T) {
+	for _, c := range []struct {
+		v    float32
+		want uint8
+	}{{-1, 0}, {0, 0}, {0.49 / 255, 0}, {0.51 / 255, 1}, {0.5, 128}, {254.4 / 255, 254}, {1, 255}, {1e30, 255}} {
+		if got := sample8(c.v); got != c.want {
+			t.Errorf("%v gives %d, want %d", c.v, got, c.want)
+		}
+	}
+}
+
+// TestUpsamplingKeepsConstants checks that the fresh filter has a gain of one.
+func TestUpsamplingKeepsConstants(t *testing.T) {
+	a := Arch{1, 5, 2, 0, 1}
+	n := NewNets(&a)
+	n.Tensor(&a, SynWl)[4] = 1 // show the coarsest grid
+	lat := NewLatents(&a, 37, 22)
+	for i := range lat[4].V {
+		lat[4].V[i] = 3
+	}
+	for p, v := range SynthesiseFloat(&a, n, lat, 1) {
+		if v != 3 {
+			t.Fatalf("sample %d is %v, want 3", p, v)
+		}
+	}
+}
