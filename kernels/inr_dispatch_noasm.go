@@ -1,3 +1,5 @@
+//go:build !amd64 || noasm
+
 package kernels
 
 func reluI16(y, x, w []int16, b []int32, in, out, stride, n int) {
