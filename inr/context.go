@@ -1,5 +1,7 @@
 package inr
 
+import "github.com/burin-codec/burin/kernels"
+
 // Contexts of the latent at (y, x) of grid i, in the order in which the network
 // takes them.
 
@@ -113,20 +115,29 @@ func (w *walker) row(t int) []int16 {
 
 // spatial sets the contexts in the same grid of n latents of wave t, from row lo on.
 func (w *walker) spatial(t, lo, n int) {
-	for c, o := range spatialOffsets[:w.arch.Spatial] {
-		src := w.row(t + o[1] + waveLag*o[0])[ringMargin+lo+o[0]:][:n]
-		dst := w.net.plane(c / 2)[c%2:]
-		for j, v := range src {
+	src := func(c int) []int16 {
+		o := spatialOffsets[c]
+		return w.row(t + o[1] + waveLag*o[0])[ringMargin+lo+o[0]:][:n]
+	}
+	c := 0
+	for ; c+2 <= w.arch.Spatial; c += 2 {
+		kernels.InterleaveI16(w.net.plane(c / 2)[:2*n], src(c), src(c+1))
+	}
+	if c < w.arch.Spatial {
+		dst := w.net.plane(c / 2)[:2*n]
+		for j, v := range src(c) {
 			dst[2*j] = v
 		}
 	}
 }
 
-// parents sets the contexts in coarser grids.
+// parents sets the contexts in coarser grids. Among the rows of one remainder modulo
+// 2^up, the latents of a wave lie on the same side of their ancestors, which move
+// down by a row and back by the lag as they do.
 func (w *walker) parents(t, lo, n int) {
 	for f, o := range parentOffsets[:w.arch.Parents] {
 		c := w.arch.Spatial + f
-		dst := w.net.plane(c / 2)[c%2:]
+		dst := w.net.plane(c / 2)[c%2 : 2*n]
 		src, width := w.coarse[o.up-1], w.width[o.up-1]
 		if src == nil {
 			for j := range n {
@@ -134,12 +145,16 @@ func (w *walker) parents(t, lo, n int) {
 			}
 			continue
 		}
-		for j := range n {
-			y := lo + j
+		for r := range min(1<<o.up, n) {
+			y := lo + r
 			x := t - waveLag*y
 			py := y>>o.up + 1 + o.dy*(2*(y&1)-1)
 			px := x>>o.up + 1 + o.dx*(2*(x&1)-1)
-			dst[2*j] = src[py*width+px]
+			at := py*width + px
+			for j := 2 * r; j < len(dst); j += 2 << o.up {
+				dst[j] = src[at]
+				at += width - waveLag
+			}
 		}
 	}
 }

@@ -88,6 +88,23 @@ func sumI16(y []int32, x, w []int16, b int32, stride int) {
 	}
 }
 
+// InterleaveI16 sets dst to a[0], b[0], a[1], b[1] and so on. a and b have the same
+// length, dst twice that, and does not overlap them. It panics if the lengths do not
+// fit.
+func InterleaveI16(dst, a, b []int16) {
+	if len(a) != len(b) || len(dst) != 2*len(a) {
+		panic("kernels: InterleaveI16: lengths differ")
+	}
+	interleaveI16(dst, a, b)
+}
+
+func interleaveI16Generic(dst, a, b []int16) {
+	b = b[:len(a)]
+	for i, v := range a {
+		dst[2*i], dst[2*i+1] = v, b[i]
+	}
+}
+
 // RowsF32 sets m rows of n elements to combinations of len(off) others:
 //
 //	y[i*ldy+t] = b[i] + w[i*len(off)]*x[off[0]+t] + w[i*len(off)+1]*x[off[1]+t] + ...

@@ -29,6 +29,9 @@ func combine3F32AVX2(k int, w *float32, step int, b *float32, x *float32, off *i
 func combine4F32AVX2(k int, w *float32, step int, b *float32, x *float32, off *int, y *float32, ldy int, n int, relu int)
 
 //go:noescape
+func interleaveI16AVX2(dst *int16, a *int16, b *int16, n int)
+
+//go:noescape
 func relu2I16AVX512(pairs int, w *int16, step int, b *int32, x *int16, y *int16, stride int, n int)
 
 //go:noescape
@@ -57,3 +60,6 @@ func combine3F32AVX512(k int, w *float32, step int, b *float32, x *float32, off 
 
 //go:noescape
 func combine4F32AVX512(k int, w *float32, step int, b *float32, x *float32, off *int, y *float32, ldy int, n int, relu int)
+
+//go:noescape
+func interleaveI16AVX512(dst *int16, a *int16, b *int16, n int)

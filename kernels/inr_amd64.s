@@ -1135,6 +1135,28 @@ done:
 	VZEROUPPER
 	RET
 
+// func interleaveI16AVX2(dst *int16, a *int16, b *int16, n int)
+// Requires: AVX, AVX2
+TEXT ·interleaveI16AVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VPMOVZXWD (CX), Y0
+	VPMOVZXWD (DX), Y1
+	VPSLLD    $0x10, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $+16, CX
+	ADDQ      $+16, DX
+	ADDQ      $+32, AX
+	SUBQ      $+8, BX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func relu2I16AVX512(pairs int, w *int16, step int, b *int32, x *int16, y *int16, stride int, n int)
 // Requires: AVX, AVX512F, AVX512VNNI, BMI2, CMOV
 TEXT ·relu2I16AVX512(SB), NOSPLIT, $0-64
@@ -2683,5 +2705,27 @@ narrow_store:
 	JMP     narrow
 
 done:
+	VZEROUPPER
+	RET
+
+// func interleaveI16AVX512(dst *int16, a *int16, b *int16, n int)
+// Requires: AVX, AVX512F
+TEXT ·interleaveI16AVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+loop:
+	VPMOVZXWD (CX), Z0
+	VPMOVZXWD (DX), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VPORD     Z1, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $+32, CX
+	ADDQ      $+32, DX
+	ADDQ      $+64, AX
+	SUBQ      $+16, BX
+	JNZ       loop
 	VZEROUPPER
 	RET

@@ -61,6 +61,20 @@ func linearI16(y []int32, x, w []int16, b []int32, in, out, stride, n int) {
 	}
 }
 
+// The assembly takes multiples of the lanes, the Go function the rest.
+func interleaveI16(dst, a, b []int16) {
+	n := 0
+	switch {
+	case tier == AVX512 && len(a) >= 16:
+		n = len(a) &^ 15
+		interleaveI16AVX512(&dst[0], &a[0], &b[0], n)
+	case tier != Generic && len(a) >= 8:
+		n = len(a) &^ 7
+		interleaveI16AVX2(&dst[0], &a[0], &b[0], n)
+	}
+	interleaveI16Generic(dst[2*n:], a[n:], b[n:])
+}
+
 func rowsF32(y []float32, ldy int, w, b, x []float32, off []int, m, n int, relu bool) {
 	k := len(off)
 	if tier == Generic || k == 0 {

@@ -95,6 +95,22 @@ func FuzzLayersI16(f *testing.F) {
 	})
 }
 
+func TestInterleaveI16(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 13))
+	for n := range 70 {
+		a, b := randomI16(r, n, true), randomI16(r, n, true)
+		eachTier(t, func(l Level) {
+			got := make([]int16, 2*n)
+			InterleaveI16(got, a, b)
+			for i, v := range got {
+				if want := [][]int16{a, b}[i%2][i/2]; v != want {
+					t.Fatalf("%v: element %d of %d is %d, want %d", l, i, 2*n, v, want)
+				}
+			}
+		})
+	}
+}
+
 // checkRowsF32 holds every tier's RowsF32 equal to the definition to the bit.
 func checkRowsF32(t *testing.T, r *rand.Rand, m, k, n int, relu bool) {
 	t.Helper()
@@ -177,6 +193,8 @@ func TestLayersRefuse(t *testing.T) {
 		"short pairs":   func() { ReLUI16(i16[:7], i16, i16, i32, 2, 2, 4, 4) },
 		"short weights": func() { LinearI16(i32, i16, i16[:3], i32, 2, 2, 4, 4) },
 		"short biases":  func() { LinearI16(i32, i16, i16, i32[:1], 2, 2, 4, 4) },
+		"interleaved":   func() { InterleaveI16(i16[:6], i16[:4], i16[:4]) },
+		"one shorter":   func() { InterleaveI16(i16[:8], i16[:4], i16[:3]) },
 		"offset":        func() { RowsF32(f32, 4, f32, f32, f32, []int{61}, 1, 4, false) },
 		"below zero":    func() { RowsF32(f32, 4, f32, f32, f32, []int{-1}, 1, 4, false) },
 		"short rows":    func() { RowsF32(f32[:7], 4, f32, f32, f32, []int{0}, 2, 4, false) },

@@ -113,3 +113,32 @@ func layer(s isa, mr int, relu bool, mask operand.Mem) {
 		}
 	})
 }
+
+// interleave writes the interleaving of two rows of n int16s, n a positive multiple of
+// the 32-bit lanes.
+func interleave(s isa) {
+	TEXT("interleaveI16"+s.name, NOSPLIT, "func(dst, a, b *int16, n int)")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	a := Load(Param("a"), GP64())
+	b := Load(Param("b"), GP64())
+	n := Load(Param("n"), GP64())
+	Label("loop")
+	even, odd := s.vec(), s.vec()
+	VPMOVZXWD(operand.Mem{Base: a}, even)
+	VPMOVZXWD(operand.Mem{Base: b}, odd)
+	VPSLLD(operand.U8(16), odd, odd)
+	if s.wide() {
+		VPORD(odd, even, even)
+	} else {
+		VPOR(odd, even, even)
+	}
+	VMOVUPS(even, operand.Mem{Base: dst})
+	ADDQ(operand.I8(2*s.lanes), a)
+	ADDQ(operand.I8(2*s.lanes), b)
+	ADDQ(operand.I8(4*s.lanes), dst)
+	SUBQ(operand.I8(s.lanes), n)
+	JNZ(ref("loop"))
+	VZEROUPPER()
+	RET()
+}

@@ -188,6 +188,7 @@ func main() {
 		for mr := 1; mr <= 4; mr++ {
 			combine(s, mr, mask)
 		}
+		interleave(s)
 	}
 	Generate()
 }
