@@ -110,7 +110,7 @@ func interleaveI16Generic(dst, a, b []int16) {
 //	y[i*ldy+t] = b[i] + w[i*len(off)]*x[off[0]+t] + w[i*len(off)+1]*x[off[1]+t] + ...
 //
 // summed from the left, every product and every sum rounded to float32; if relu is
-// set, what is below 0 becomes 0. The rows of y overlap none of x that are read.
+// set, what is not above 0 becomes 0. The rows of y overlap none of x that are read.
 // RowsF32 panics if the arguments do not fit.
 func RowsF32(y []float32, ldy int, w, b, x []float32, off []int, m, n int, relu bool) {
 	if m < 0 || n < 0 || ldy < n || len(w) < m*len(off) || len(b) < m {

@@ -145,7 +145,7 @@ func checkRowsF32(t *testing.T, r *rand.Rand, m, k, n int, relu bool) {
 			for j := range k {
 				s += float32(w[i*k+j] * x[off[j]+p])
 			}
-			if relu && s <= 0 {
+			if relu && !(s > 0) {
 				s = 0
 			}
 			want[i*ldy+p] = s
@@ -158,7 +158,7 @@ func checkRowsF32(t *testing.T, r *rand.Rand, m, k, n int, relu bool) {
 		}
 		RowsF32(got, ldy, w, b, x, off, m, n, relu)
 		for i, v := range got {
-			if math.Float32bits(v) != math.Float32bits(want[i]) {
+			if math.Float32bits(v) != math.Float32bits(want[i]) && (v == v || want[i] == want[i]) {
 				t.Fatalf("%v: RowsF32 of %d rows of %d from %d: element %d is %v, want %v", l, m, n, k, i, v, want[i])
 			}
 		}
