@@ -1,0 +1,299 @@
+package inr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/transform/nn"
+)
+
+// ErrFit is the error of a picture or of options that cannot be fitted.
+var ErrFit = errors.New("inr: cannot fit")
+
+// Limits of FitOptions.
+const (
+	MaxIterations = 1 << 24
+	MinLambda     = 1e-7
+	MaxLambda     = 10
+)
+
+// FitOptions say how a picture is fitted.
+type FitOptions struct {
+	Arch Arch
+	// Lambda weighs the rate, MinLambda..MaxLambda: what is minimised is the mean
+	// squared error of samples in 0..1 plus Lambda times the bits per pixel. 1e-4 is
+	// high quality, 1e-2 low.
+	Lambda float64
+	// Iterations of fitting, 0..MaxIterations: some 150 for a draft, 10000 for the best.
+	Iterations int
+	// TimeLimit, if above 0, makes the schedule end by then: the fit takes larger
+	// strides as the time runs out. The result then depends on the machine's speed.
+	TimeLimit time.Duration
+	// Refine is how many rounds of decisions on single latents follow, 0..100.
+	Refine int
+	Seed   uint64
+	// Pool has the workers, on whose number the result does not depend. It may be nil,
+	// for one, and must not be in use elsewhere.
+	Pool *nn.Pool
+	// Prior is where the networks start from and what their cost is counted against.
+	// It must be valid for Arch; nil means a fresh start.
+	Prior *Quantised
+	// Progress, if not nil, is called now and then by the goroutine that called Fit.
+	Progress func(FitProgress)
+}
+
+// FitProgress is how far a fit is.
+type FitProgress struct {
+	Phase            string // "fit", "networks" or "latents"
+	Iteration, Total int    // in the phase
+	Loss, BPP, PSNR  float64
+}
+
+// A Fitted picture is what EncodeStream takes, and figures of what the decoder will
+// show and read.
+type Fitted struct {
+	Arch       Arch
+	Nets       *Quantised
+	Latents    Latents
+	LatentBits float64 // in the stream
+	WeightBits float64
+	BPP        float64 // of both, bits per pixel
+	MSE        float64 // of samples in 0..1 as shown, rounded to 8 bits
+	PSNR       float64 // dB, +Inf if MSE is 0
+	Loss       float64 // MSE + Lambda*BPP
+	Iterations int     // done
+	Elapsed    time.Duration
+}
+
+func (o *FitOptions) check(pix []float32, width, height int) error {
+	if o == nil {
+		return fmt.Errorf("%w: no options", ErrFit)
+	}
+	if err := o.Arch.Validate(); err != nil {
+		return err
+	}
+	if err := checkSize(&o.Arch, width, height); err != nil {
+		return err
+	}
+	switch {
+	case len(pix) != o.Arch.Channels*width*height:
+		return fmt.Errorf("%w: %d samples for %d x %d x %d", ErrFit, len(pix), o.Arch.Channels, height, width)
+	case !(o.Lambda >= MinLambda && o.Lambda <= MaxLambda):
+		return fmt.Errorf("%w: lambda %v is outside %v..%v", ErrFit, o.Lambda, MinLambda, MaxLambda)
+	case o.Iterations < 0 || o.Iterations > MaxIterations:
+		return fmt.Errorf("%w: %d iterations, want 0 to %d", ErrFit, o.Iterations, MaxIterations)
+	case o.TimeLimit < 0:
+		return fmt.Errorf("%w: time limit %v", ErrFit, o.TimeLimit)
+	case o.Refine < 0 || o.Refine > 100:
+		return fmt.Errorf("%w: %d rounds of refinement, want 0 to 100", ErrFit, o.Refine)
+	}
+	for i, v := range pix {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("%w: sample %d is %v, want 0..1", ErrFit, i, v)
+		}
+	}
+	if o.Prior != nil {
+		return o.Prior.Validate(&o.Arch)
+	}
+	return nil
+}
+
+// Fit fits latents and networks to a picture, pix[(c*height+y)*width+x] being sample
+// x, y of channel c in 0..1. When ctx is done it returns the best it has so far, without
+// an error: a fit that was cut short is a valid one. For a seed the result depends on
+// nothing but the tier of the kernels, and on time if TimeLimit is set or ctx ends.
+// It needs some 250 bytes of memory for each pixel.
+func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Fitted, error) {
+	if err := o.check(pix, width, height); err != nil {
+		return nil, err
+	}
+	f, err := newFitter(pix, width, height, o)
+	if err != nil {
+		return nil, err
+	}
+	f.fit(ctx)
+	f.lat.integers(f.latents)
+	f.quantise()
+	f.refine(ctx)
+	return f.result(), nil
+}
+
+// A fitter is a fit in progress.
+type fitter struct {
+	*FitOptions
+	start   time.Time
+	net     *fitNet
+	lat     *fitLatents
+	nets    *nn.SOAP
+	before  *Nets // the last step of nets
+	done    int   // iterations
+	best    fitState
+	latents Latents // integers, and the networks for them
+	q       *Quantised
+}
+
+// A fitState is the real numbers of a fit, and what they cost when rounded.
+type fitState struct {
+	loss float64
+	nets *Nets
+	y    [][]float32
+}
+
+func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error) {
+	target := &nn.Tensor{C: o.Arch.Channels, H: height, W: width, Data: pix}
+	f := &fitter{FitOptions: o, start: time.Now(), best: fitState{loss: math.Inf(1)}}
+	var err error
+	if f.net, err = newFitNet(o.Arch, target, o.Pool); err != nil {
+		return nil, err
+	}
+	if o.Prior != nil {
+		f.net.set(o.Prior.Nets())
+	} else {
+		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), o.Lambda)
+	}
+	f.lat = newFitLatents(f.net, o.Seed)
+	f.before = NewNets(&o.Arch)
+	f.latents = NewLatents(&o.Arch, width, height)
+	f.nets, err = nn.NewSOAP(netEvery, nn.Group{Params: f.net.list(), Beta1: netBeta1, Beta2: netBeta2, Epsilon: 1e-8, MaxNorm: netNorm})
+	return f, err
+}
+
+// fit runs the iterations.
+func (f *fitter) fit(ctx context.Context) {
+	check := max(f.Iterations/20, 25) // iterations between looks at the rounded latents
+	x := 0.0
+	before := f.start
+	for f.done < f.Iterations && x < 1 && ctx.Err() == nil {
+		f.iterate(paceAt(x, f.done))
+		f.done++
+		if f.done%check == 0 || f.done == f.Iterations {
+			f.look()
+		}
+		stride := 1 / float64(f.Iterations)
+		if f.TimeLimit > 0 {
+			now := time.Now()
+			left := f.TimeLimit - f.finishing() - now.Sub(f.start)
+			if took := now.Sub(before); took >= left {
+				break
+			} else {
+				stride = max(stride, (1-x)*float64(took)/float64(left))
+			}
+			before = now
+		}
+		x += stride
+	}
+	if f.done%check != 0 && f.done < f.Iterations || f.done == 0 {
+		f.look()
+	}
+	f.net.set(f.best.nets)
+	for i, y := range f.best.y {
+		copy(f.lat.y[i], y)
+	}
+}
+
+func (f *fitter) iterate(p pace) {
+	clearGradients(f.net.grad)
+	f.lat.see(p.temperature, p.noise)
+	f.net.step(f.Lambda, true)
+	f.moveNets(p.netRate)
+	f.lat.step(p.latentRate, latentBeta1, latentBeta2)
+	f.net.refresh()
+}
+
+// moveNets takes a step of the networks. In a new eigenbasis SOAP divides by mean
+// squares of the old one, and a step may come out far too large; so the root mean
+// square of each tensor's is limited to the rate, which is that of Adam's in a steady
+// course. (Adafactor limits updates like that: Shazeer and Stern, 2018.)
+func (f *fitter) moveNets(rate float64) {
+	f.before.set(f.net.nets)
+	f.nets.Groups[0].Rate = rate
+	f.nets.Step()
+	for id, p := range f.net.params {
+		if p == nil {
+			continue
+		}
+		before := f.before.Tensor(&f.Arch, TensorID(id))
+		s := 0.0
+		for i, v := range p.Data {
+			d := float64(v - before[i])
+			s += d * d
+		}
+		if rms := math.Sqrt(s / float64(len(p.Data))); rms > rate {
+			share := float32(rate / rms)
+			kernels.AxpbyF32(p.Data, share, before, 1-share)
+		}
+	}
+}
+
+// finishing is how long what follows the iterations may take: some tens of them.
+func (f *fitter) finishing() time.Duration {
+	if f.done == 0 {
+		return 0
+	}
+	return time.Since(f.start) / time.Duration(f.done) * time.Duration(finishIterations+refineIterations*f.Refine)
+}
+
+// late reports whether the time limit is over.
+func (f *fitter) late() bool { return time.Since(f.start) > f.TimeLimit }
+
+// look measures the fit with rounded latents, keeps it if it is the best so far, and
+// reports.
+func (f *fitter) look() {
+	f.lat.harden()
+	distortion, bits := f.net.distortion(nil), f.net.arm.pass(0, false, false)
+	bpp := bits / float64(f.net.w*f.net.h)
+	loss := distortion + f.Lambda*bpp
+	f.report("fit", f.done, f.Iterations, distortion, bpp)
+	if !(loss < f.best.loss) && f.best.nets != nil {
+		return
+	}
+	f.best.loss = loss
+	if f.best.nets == nil {
+		f.best.nets = f.net.nets.Clone()
+		for _, y := range f.lat.y {
+			f.best.y = append(f.best.y, append([]float32(nil), y...))
+		}
+		return
+	}
+	for m, v := range f.net.nets.Module {
+		copy(f.best.nets.Module[m], v)
+	}
+	for i, y := range f.lat.y {
+		copy(f.best.y[i], y)
+	}
+}
+
+func (f *fitter) report(phase string, i, total int, distortion, bpp float64) {
+	if f.Progress != nil {
+		f.Progress(FitProgress{phase, i, total, distortion + f.Lambda*bpp, bpp, psnr(distortion)})
+	}
+}
+
+func psnr(mse float64) float64 { return -10 * math.Log10(mse) }
+
+// result measures what the decoder will show and read.
+func (f *fitter) result() *Fitted {
+	a := &f.Arch
+	r := &Fitted{Arch: f.Arch, Nets: f.q, Latents: f.latents, Iterations: f.done,
+		WeightBits: WeightBits(a, f.q, f.Prior)}
+	for _, b := range Bits(a, f.q, f.latents) {
+		r.LatentBits += b
+	}
+	n := f.net.w * f.net.h
+	r.BPP = (r.LatentBits + r.WeightBits) / float64(n)
+	shown := Synthesise(a, f.q.Nets(), f.latents, f.Pool.Workers())
+	for i, v := range shown.Pix {
+		e := float64(v)/255 - float64(f.net.target.Data[i])
+		r.MSE += e * e
+	}
+	r.MSE /= float64(len(shown.Pix))
+	r.PSNR = psnr(r.MSE)
+	r.Loss = r.MSE + f.Lambda*r.BPP
+	r.Elapsed = time.Since(f.start)
+	return r
+}

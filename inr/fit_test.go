@@ -1,0 +1,225 @@
+package inr
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/burin-codec/burin/transform/nn"
+)
+
+// deadLeaves is a picture of w x h of discs that cover one another, radii falling off
+// by a power law as in natural pictures (Lee, Mumford and Huang, 2001), each of a
+// colour with some shading.
+func deadLeaves(seed uint64, channels, w, h int) []float32 {
+	r := rand.New(rand.NewPCG(seed, 40))
+	pix := make([]float32, channels*w*h)
+	for range 400 {
+		// Radii with density r^-3 from 2 to the picture's size.
+		radius := min(2/math.Sqrt(1-0.9975*r.Float64()), float64(max(w, h)))
+		cx, cy := r.Float64()*float64(w), r.Float64()*float64(h)
+		base, slope := r.Float64(), 0.01*r.NormFloat64()
+		var tint [MaxChannels]float64
+		for c := range tint {
+			tint[c] = 0.15 * r.NormFloat64()
+		}
+		for y := range h {
+			for x := range w {
+				dx, dy := float64(x)-cx, float64(y)-cy
+				if dx*dx+dy*dy > radius*radius {
+					continue
+				}
+				for c := range channels {
+					pix[(c*h+y)*w+x] = float32(min(max(base+tint[c]+slope*dx, 0), 1))
+				}
+			}
+		}
+	}
+	return pix
+}
+
+func fitPool(t testing.TB, workers int) *nn.Pool {
+	p := nn.NewPool(workers)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// TestFitPicture fits a small picture and decodes the stream: figures are those of what is
+// decoded, and far better than those of a mean colour or of few bits.
+func TestFitPicture(t *testing.T) {
+	const w, h = 48, 40
+	pix := deadLeaves(1, 3, w, h)
+	a := Presets[1].Arch(w, h, 3)
+	phases := map[string]int{}
+	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 2e-3, Iterations: 200, Refine: 2, Pool: fitPool(t, 2),
+		Progress: func(p FitProgress) { phases[p.Phase]++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := DecodeStream(stream, w, h, 3, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mse, flat, mean float64
+	for c := range 3 {
+		mean = 0
+		for i := range w * h {
+			mean += float64(pix[c*w*h+i]) / (w * h)
+		}
+		for i := range w * h {
+			v := float64(pix[c*w*h+i])
+			mse += math.Pow(float64(shown.Pix[c*w*h+i])/255-v, 2) / (3 * w * h)
+			flat += (v - mean) * (v - mean) / (3 * w * h)
+		}
+	}
+	t.Logf("%.2f dB at %.3f bpp, %.0f bits of latents, %.0f of networks; %d bytes; a mean colour has %.2f dB",
+		f.PSNR, f.BPP, f.LatentBits, f.WeightBits, len(stream), psnr(flat))
+	if math.Abs(mse-f.MSE) > 1e-9 {
+		t.Errorf("MSE %v, decoded %v", f.MSE, mse)
+	}
+	if bits := 8 * float64(len(stream)); math.Abs(bits-f.BPP*w*h) > 0.01*bits+64 {
+		t.Errorf("%v bits counted, the stream has %v", f.BPP*w*h, bits)
+	}
+	if !(f.PSNR > psnr(flat)+14) || !(f.LatentBits < 1.6*w*h) {
+		t.Errorf("%.2f dB at %.0f bits of latents, want %.2f dB and %.0f", f.PSNR, f.LatentBits, psnr(flat)+14, 1.6*w*h)
+	}
+	if phases["fit"] == 0 || phases["networks"] != int(NumModules) || phases["latents"] != 6 {
+		t.Errorf("progress: %v", phases)
+	}
+}
+
+// TestFitWorkers: the number of workers does not change a bit.
+func TestFitWorkers(t *testing.T) {
+	const w, h = 67, 45
+	pix := deadLeaves(2, 1, w, h)
+	var want *Fitted
+	for _, workers := range []int{1, 3} {
+		f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 1e-3, Iterations: 30, Refine: 1,
+			Seed: 7, Pool: fitPool(t, workers)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Elapsed = 0
+		if want == nil {
+			want = f
+		} else if !reflect.DeepEqual(f, want) {
+			t.Errorf("%d workers: %+v, one: %+v", workers, f, want)
+		}
+	}
+}
+
+// TestFitCut: a fit that ends early is a valid one, better the later it ends.
+func TestFitCut(t *testing.T) {
+	const w, h = 40, 31
+	pix := deadLeaves(3, 3, w, h)
+	a := Presets[0].Arch(w, h, 3)
+	var before float64
+	for i, after := range []int{0, 25, 100} {
+		ctx, cancel := context.WithCancel(context.Background())
+		o := &FitOptions{Arch: a, Lambda: 1e-3, Iterations: 400, Refine: 1, Progress: func(p FitProgress) {
+			if p.Iteration >= after {
+				cancel()
+			}
+		}}
+		if after == 0 {
+			cancel()
+		}
+		f, err := Fit(ctx, pix, w, h, o)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Iterations < after || f.Iterations >= 400 {
+			t.Errorf("%d iterations, cut after %d", f.Iterations, after)
+		}
+		stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecodeStream(stream, w, h, 3, nil, 1); err != nil {
+			t.Error(err)
+		}
+		if i > 0 && !(f.Loss < before) {
+			t.Errorf("loss %v after %d iterations, %v before", f.Loss, f.Iterations, before)
+		}
+		before = f.Loss
+	}
+	// A time limit ends it too: far from all iterations are done.
+	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-3, Iterations: MaxIterations, TimeLimit: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Iterations == 0 || f.Iterations > 1<<20 {
+		t.Errorf("%d iterations in a time limit", f.Iterations)
+	}
+}
+
+// TestFitPrior: networks of another fit are a better start, and cost less.
+func TestFitPrior(t *testing.T) {
+	const w, h = 56, 48
+	a := Presets[0].Arch(w, h, 1)
+	o := FitOptions{Arch: a, Lambda: 4e-3, Iterations: 300}
+	first, err := Fit(context.Background(), deadLeaves(4, 1, w, h), w, h, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pix := deadLeaves(5, 1, w, h)
+	o.Iterations = 50
+	scratch, err := Fit(context.Background(), pix, w, h, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Prior = first.Nets
+	warm, err := Fit(context.Background(), pix, w, h, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("loss %v from nothing, %v from a prior; %v and %v bits of networks", scratch.Loss, warm.Loss, scratch.WeightBits, warm.WeightBits)
+	if !(warm.Loss < 0.9*scratch.Loss) {
+		t.Errorf("loss %v from a prior, %v from nothing", warm.Loss, scratch.Loss)
+	}
+}
+
+func TestFitErrors(t *testing.T) {
+	good := FitOptions{Arch: Arch{1, 2, 3, 1, 2}, Lambda: 1e-3}
+	pix := make([]float32, 12)
+	for name, change := range map[string]func(o *FitOptions, pix *[]float32){
+		"samples":    func(_ *FitOptions, p *[]float32) { *p = (*p)[1:] },
+		"range":      func(_ *FitOptions, p *[]float32) { *p = append([]float32{1.5}, (*p)[1:]...) },
+		"NaN":        func(_ *FitOptions, p *[]float32) { *p = append([]float32{float32(math.NaN())}, (*p)[1:]...) },
+		"lambda":     func(o *FitOptions, _ *[]float32) { o.Lambda = math.NaN() },
+		"iterations": func(o *FitOptions, _ *[]float32) { o.Iterations = -1 },
+		"time":       func(o *FitOptions, _ *[]float32) { o.TimeLimit = -1 },
+		"refine":     func(o *FitOptions, _ *[]float32) { o.Refine = 101 },
+	} {
+		o, p := good, append([]float32(nil), pix...)
+		change(&o, &p)
+		if _, err := Fit(context.Background(), p, 4, 3, &o); !errors.Is(err, ErrFit) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	if _, err := Fit(context.Background(), pix, 4, 3, nil); !errors.Is(err, ErrFit) {
+		t.Errorf("no options: error %v", err)
+	}
+	o := good
+	o.Arch.Hidden = 0
+	if _, err := Fit(context.Background(), pix, 4, 3, &o); !errors.Is(err, ErrArch) {
+		t.Errorf("architecture: error %v", err)
+	}
+	o = good
+	o.Prior = &Quantised{}
+	if _, err := Fit(context.Background(), pix, 4, 3, &o); !errors.Is(err, ErrNetworks) {
+		t.Errorf("prior: error %v", err)
+	}
+	if _, err := Fit(context.Background(), pix, 4, 3, &good); err != nil {
+		t.Errorf("no iterations: error %v", err)
+	}
+}

@@ -1,0 +1,99 @@
+package inr
+
+import "math"
+
+// What follows the iterations of a fit: networks become integers, module by module,
+// and then single latents are decided again.
+
+// finishIterations is about how many iterations the quantisation of the networks and
+// the final measurement take.
+const finishIterations = 30
+
+// finestStep is where the search for the steps of modules begins, unless MaxStep is
+// coarser. Finer ones gain nothing at any rate.
+const finestStep = 12
+
+// deadZones are how far from the middle between two integers the limit lies that
+// rounds towards the prior.
+var deadZones = [...]float64{0, 0.1, 0.2, 0.3}
+
+// quantise sets q to integers for the networks, with the steps that cost least:
+// distortion plus lambda times the bits of latents and networks, the modules one
+// after the other.
+func (f *fitter) quantise() {
+	prior := f.Prior
+	if prior == nil {
+		prior = NewQuantised(&f.Arch)
+	}
+	real := f.net.nets.Clone()
+	f.latentsTo()
+	f.q = prior.Clone()
+	for m := range NumModules {
+		f.q.quantise(m, real, prior, min(MaxStep[m], finestStep), 0)
+	}
+	n := float64(f.net.w * f.net.h)
+	distortion := f.net.distortion(nil)
+	bits := f.net.arm.pass(0, false, false)
+	for m := range NumModules {
+		cost := func() float64 {
+			f.net.set(f.q.Nets())
+			var c float64
+			if m == ARMWeights || m == ARMBiases {
+				bits = f.net.arm.pass(0, false, false)
+				c = f.Lambda * bits / n
+			} else {
+				distortion = f.net.distortion(nil)
+				c = distortion
+			}
+			return c + f.Lambda*WeightBits(&f.Arch, f.q, f.Prior)/n
+		}
+		// With every coarser step there is one bit less for each parameter; at some
+		// point the error, four times greater each, outweighs that.
+		best, bestStep, bestZone := math.Inf(1), uint8(0), 0.0
+		for step := int(min(MaxStep[m], finestStep)); step >= 0 && (bestStep == 0 || step+3 > int(bestStep)); step-- {
+			f.q.quantise(m, real, prior, uint8(step), 0)
+			if c := cost(); c < best || bestStep == 0 {
+				best, bestStep = c, uint8(step)
+			}
+		}
+		for _, zone := range deadZones[1:] {
+			f.q.quantise(m, real, prior, bestStep, zone)
+			c := cost()
+			if c >= best {
+				break
+			}
+			best, bestZone = c, zone
+		}
+		f.q.quantise(m, real, prior, bestStep, bestZone)
+		f.report("networks", int(m)+1, int(NumModules), distortion, bits/n)
+	}
+	f.net.set(f.q.Nets())
+}
+
+// quantise sets a module to the numbers at a step, rounded to the nearest integers, or
+// the nearer to the prior where they are less than the dead zone from the middle.
+func (q *Quantised) quantise(m Module, real *Nets, prior *Quantised, step uint8, zone float64) {
+	q.Step[m] = step
+	scale := math.Ldexp(1, int(step))
+	limit := MaxAbs[m] << step
+	for i, v := range real.Module[m] {
+		p := rescale(prior.Ints[m][i], prior.Step[m], step)
+		d := float64(v)*scale - float64(p)
+		k := math.Copysign(math.Floor(math.Abs(d)+0.5-zone), d)
+		// A parameter that is no number has no meaning; the prior's has.
+		if !(math.Abs(k) <= 2*float64(limit)) {
+			k = 0
+		}
+		q.Ints[m][i] = min(max(p+int32(k), -limit), limit)
+	}
+}
+
+// latentsTo sets what the networks see to the integers.
+func (f *fitter) latentsTo() {
+	for i := range f.latents {
+		z := f.net.z[i].Plane(0)
+		for j, v := range f.latents[i].V {
+			z[j] = float32(v)
+		}
+	}
+}

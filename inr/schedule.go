@@ -1,0 +1,43 @@
+package inr
+
+import "math"
+
+// The schedule of a fit over its progress x in 0..1, in the manner of Cool-Chic 5:
+// rounding starts soft and ends nearly hard, noise and rates fall. Progress is that of
+// iterations, or of time where that is short, so that a fit always ends with small
+// steps.
+const (
+	temperatureStart = 0.5 // of soft rounding
+	temperatureEnd   = 0.05
+	noiseStart       = 0.22 // standard deviation in steps of the latents
+	noiseEnd         = 0.15
+	latentRate       = 0.16 // in steps of the latents
+	latentRateEnd    = latentRate / 1000
+	latentBeta1      = 0.6 // short memories: the noise is new each time, and few steps must do
+	latentBeta2      = 0.95
+	netRate          = 0.02
+	netRateEnd       = netRate / 100
+	netBeta1         = 0.9
+	netBeta2         = 0.95
+	netNorm          = 0.1 // bound of the gradient of all networks
+	netEvery         = 1   // steps between SOAP's new bases
+	netRise          = 20  // iterations in which the rate rises: SOAP's first bases are poor
+)
+
+// A pace is the settings of one iteration.
+type pace struct {
+	temperature, noise  float64
+	latentRate, netRate float64
+}
+
+func paceAt(x float64, iteration int) pace {
+	x = min(x, 1)
+	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
+	rise := min(float64(iteration+1)/netRise, 1)
+	return pace{
+		temperature: temperatureStart + (temperatureEnd-temperatureStart)*x,
+		noise:       noiseStart + (noiseEnd-noiseStart)*x,
+		latentRate:  cosine(latentRate, latentRateEnd),
+		netRate:     rise * cosine(netRate, netRateEnd),
+	}
+}
