@@ -9,7 +9,7 @@ import (
 )
 
 // benchPicture returns networks and latents of a 768x512 picture such as a fit at
-// about 0.4 bit per pixel leaves: sparse fine grids, busy coarse ones.
+// about 0.6 bit per pixel leaves: sparse fine grids, busy coarse ones.
 func benchPicture(preset int) (Arch, *Quantised, Latents) {
 	r := rand.New(rand.NewPCG(1, 8))
 	a := Presets[preset].Arch(768, 512, 3)

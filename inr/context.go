@@ -51,7 +51,8 @@ type walker struct {
 	cols int
 
 	// coarse has the grids finished last, the one just before first: latents <<
-	// latentBits with a repeated border of one on each side, (h+2) x (w+2).
+	// latentBits with a repeated border of one on each side, (h+2) x (w+2). It is nil
+	// for a grid that is not there, or all zero.
 	coarse [3][]int16
 	width  [3]int // w+2 of each
 
@@ -66,7 +67,7 @@ func newWalker(a *Arch, q *Quantised) *walker {
 }
 
 // skip takes note of a grid all of whose latents are zero and not coded.
-func (w *walker) skip(g *Grid) { w.finish(g) }
+func (w *walker) skip() { w.push(nil, 0) }
 
 // grid has c code the latents of grid i.
 func (w *walker) grid(i int, g *Grid, c waveCoder) error {
@@ -103,7 +104,9 @@ func (w *walker) grid(i int, g *Grid, c waveCoder) error {
 			lo += n
 		}
 	}
-	w.finish(g)
+	if i > 0 {
+		w.finish(g)
+	}
 	return nil
 }
 
@@ -172,6 +175,10 @@ func (w *walker) finish(g *Grid) {
 	}
 	copy(p, p[width:2*width])
 	copy(p[(g.H+1)*width:], p[g.H*width:][:width])
+	w.push(p, width)
+}
+
+func (w *walker) push(p []int16, width int) {
 	w.coarse = [3][]int16{p, w.coarse[0], w.coarse[1]}
 	w.width = [3]int{width, w.width[0], w.width[1]}
 }

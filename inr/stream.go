@@ -207,7 +207,7 @@ func EncodeStream(a *Arch, q *Quantised, lat Latents, number uint64, prior *Quan
 		g := &lat[i]
 		if g.zero() {
 			e.EncodeBits(0, 1)
-			w.skip(g)
+			w.skip()
 			continue
 		}
 		e.EncodeBits(1, 1)
@@ -236,7 +236,7 @@ func Bits(a *Arch, q *Quantised, lat Latents) []float64 {
 	for i := a.Grids - 1; i >= 0; i-- {
 		c := latentCost{1} // the bit that says whether any latent is not zero
 		if g := &lat[i]; g.zero() {
-			w.skip(g)
+			w.skip()
 		} else {
 			_ = w.grid(i, g, &c) // costs give no error
 		}
@@ -275,7 +275,7 @@ func DecodeLatents(buf []byte, width, height, channels int, priors PriorFunc) (*
 	w := newWalker(a, q)
 	for i := a.Grids - 1; i >= 0; i-- {
 		if d.DecodeBits(1) == 0 {
-			w.skip(&lat[i])
+			w.skip()
 		} else if err := w.grid(i, &lat[i], latentDecoder{d}); err != nil {
 			return nil, nil, nil, err
 		}

@@ -272,6 +272,43 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestDamaged changes one byte at a time: nothing panics, and what decodes is a
+// picture of valid latents.
+func TestDamaged(t *testing.T) {
+	buf := testStream(t, 0)
+	r := rand.New(rand.NewPCG(6, 1))
+	errs := 0
+	for i := range min(len(buf), 300) {
+		bad := bytes.Clone(buf)
+		bad[i] ^= byte(1 + r.IntN(255))
+		a, q, lat, err := DecodeLatents(bad, 20, 11, 3, freshPriors)
+		if err != nil {
+			errs++
+			continue
+		}
+		if err := errors.Join(a.Validate(), q.Validate(a), lat.Validate(a)); err != nil {
+			t.Fatalf("byte %d: %v", i, err)
+		}
+	}
+	if errs == 0 {
+		t.Error("no damage was found")
+	}
+}
+
+// TestEmptyPicture checks that a picture of which its prior says all takes next to
+// nothing: headers cost low rates.
+func TestEmptyPicture(t *testing.T) {
+	a := Presets[3].Arch(768, 512, 3)
+	prior := randomNets(rand.New(rand.NewPCG(7, 1)), &a, 0.1)
+	buf, err := EncodeStream(&a, prior, NewLatents(&a, 768, 512), 1, prior)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Logf("%d bytes", len(buf)); len(buf) > 6 {
+		t.Errorf("%d bytes for nothing", len(buf))
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	buf, fresh := testStream(t, 0), testStream(t, 7)
 	for _, s := range [][3]int{{0, 11, 3}, {20, -1, 3}, {1 << 20, 1 << 20, 3}, {20, 11, 0}, {20, 11, 5}} {

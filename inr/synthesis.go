@@ -13,7 +13,7 @@ import (
 // several are done at once. A row is computed the same way in any band.
 
 const (
-	bandPixels = 1 << 15 // of a band, more or less
+	bandPixels = 1 << 16 // of a band, more or less; a worker takes some 90 bytes for each
 	synChunk   = 256     // pixels of a row that go through the hidden layer at a time
 )
 
@@ -155,7 +155,7 @@ func (r *renderer) around(off []int, p *planes, y int) {
 // render renders the whole picture with the given number of goroutines.
 func render(a *Arch, n *Nets, lat Latents, workers int, sink func(c, y int, row []float32)) {
 	w, height := lat[0].W, lat[0].H
-	rows := min(max(bandPixels/w, 8), 64)
+	rows := min(max(bandPixels/w, 16), 64)
 	bands := (height + rows - 1) / rows
 	s := newSynthesis(a, n)
 	var next atomic.Int64
