@@ -125,12 +125,13 @@ const (
 	ARMWeights Module = iota
 	ARMBiases
 	UpsampleTaps
-	SynthWeights
+	SynthHidden  // weights of the synthesis' hidden layer, which sees latents
+	SynthWeights // all others of the synthesis
 	SynthBiases
 	NumModules
 )
 
-var moduleNames = [NumModules]string{"ARM weights", "ARM biases", "upsampling taps", "synthesis weights", "synthesis biases"}
+var moduleNames = [NumModules]string{"ARM weights", "ARM biases", "upsampling taps", "hidden synthesis weights", "synthesis weights", "synthesis biases"}
 
 func (m Module) String() string { return moduleNames[m] }
 
@@ -177,7 +178,7 @@ func (a *Arch) Layout() [NumTensors]Tensor {
 		ARMW3: {ARMWeights, 0, 2, d}, ARMWl: {ARMWeights, 0, 2, d},
 		ARMB1: {ARMBiases, 0, l, d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
 		Taps:  {UpsampleTaps, 0, l - 1, 4},
-		SynW1: {SynthWeights, 0, h, l}, SynW2: {SynthWeights, 0, c, h}, SynWl: {SynthWeights, 0, c, l},
+		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthWeights, 0, c, h}, SynWl: {SynthWeights, 0, c, l},
 		SynK1: {SynthWeights, 0, c, 9 * c}, SynK2: {SynthWeights, 0, c, 9 * c},
 		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, c},
 		SynBK1: {SynthBiases, 0, 1, c}, SynBK2: {SynthBiases, 0, 1, c},
@@ -264,7 +265,7 @@ const bicubicStep = 7
 // NewQuantised returns networks of zeros with bicubic upsampling: what a stream
 // without a prior codes differences from.
 func NewQuantised(a *Arch) *Quantised {
-	q := &Quantised{Step: [NumModules]uint8{ARMWeights: 8, ARMBiases: 8, UpsampleTaps: bicubicStep, SynthWeights: 10, SynthBiases: 10}}
+	q := &Quantised{Step: [NumModules]uint8{ARMWeights: 8, ARMBiases: 8, UpsampleTaps: bicubicStep, SynthHidden: 10, SynthWeights: 10, SynthBiases: 10}}
 	for m, size := range a.Params() {
 		q.Ints[m] = make([]int32, size)
 	}
@@ -276,7 +277,7 @@ func NewQuantised(a *Arch) *Quantised {
 
 // MaxStep is the finest step of each module. The context network computes with 10
 // fractional bits of its weights and 16 of its biases.
-var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12, SynthWeights: 16, SynthBiases: 16}
+var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12, SynthHidden: 16, SynthWeights: 16, SynthBiases: 16}
 
 // MaxAbs is the largest magnitude of the parameters of each module, as a number. In
 // steps it is at most 2^24, so that each is exact in a float32.
@@ -287,7 +288,7 @@ var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12,
 // (4*4)^2 = 2^8 at most, eight steps to 2^71; the layer of MaxGrids inputs to 2^81,
 // that of MaxHidden to 2^96, and the convolutions to 2^108 and 2^120, times 255 at
 // the end. So there is no Inf or NaN, on whose treatment processors differ.
-var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 4, SynthWeights: 64, SynthBiases: 256}
+var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 4, SynthHidden: 64, SynthWeights: 64, SynthBiases: 256}
 
 // ErrNetworks is the error of networks that do not fit their architecture or exceed
 // the limits MaxStep and MaxAbs.

@@ -11,9 +11,9 @@ import (
 
 // Parameters are coded as differences from those of a prior, brought to the same
 // step: is it zero, its sign, the number of bits of its magnitude in unary, the
-// bits. All but the lower bits have adaptive probabilities, which each module starts
-// anew; those of zero and of the number of bits depend on whether the difference
-// before was zero, which tells the tensors that moved from those that did not.
+// bits. Zero, the number of bits and the second bit have adaptive probabilities,
+// which each module starts anew. Contexts for them do not pay: in modules of some
+// hundred parameters they cost more to learn than they save.
 
 // A bitCoder codes a bit with a probability of P(1) in 1/65536, 1..65535. It returns
 // the bit: the one it was given when encoding, the one it read when decoding. So one
@@ -49,21 +49,20 @@ const maxExponent = 25
 
 // An intModel is the adaptive model of a module's differences.
 type intModel struct {
-	other    [2]adaptiveBit // not zero, by whether the one before was not
-	negative adaptiveBit
-	longer   [2][maxExponent]adaptiveBit  // more bits than n, likewise
-	upper    [maxExponent + 1]adaptiveBit // the second bit of n
-	last     int
+	other  adaptiveBit                  // not zero
+	longer [maxExponent]adaptiveBit     // more than n+1 bits
+	upper  [maxExponent + 1]adaptiveBit // the second of n+1 bits
 }
 
 func newIntModel() *intModel {
 	m := new(intModel)
-	for _, set := range [][]adaptiveBit{m.other[:], m.longer[0][:], m.longer[1][:], m.upper[:]} {
-		for i := range set {
-			set[i].Counter = entropy.CounterInit
-		}
+	m.other.Counter = entropy.CounterInit
+	for i := range m.longer {
+		m.longer[i].Counter = entropy.CounterInit
 	}
-	m.negative.Counter = entropy.CounterInit
+	for i := range m.upper {
+		m.upper[i].Counter = entropy.CounterInit
+	}
 	return m
 }
 
@@ -75,18 +74,16 @@ func (m *intModel) code(c bitCoder, v int32) int32 {
 		}
 		return 0
 	}
-	last := m.last
-	m.last = m.other[last].code(c, flag(v != 0))
-	if m.last == 0 {
+	if m.other.code(c, flag(v != 0)) == 0 {
 		return 0
 	}
-	negative := m.negative.code(c, flag(v < 0))
+	negative := c.bit(flag(v < 0), 1<<15)
 	n := v
 	if v < 0 {
 		n = -v
 	}
 	e, length := 0, bits.Len32(uint32(n))
-	for e < maxExponent && m.longer[last][e].code(c, flag(length > e+1)) == 1 {
+	for e < maxExponent && m.longer[e].code(c, flag(length > e+1)) == 1 {
 		e++
 	}
 	r := int32(1)
