@@ -13,6 +13,9 @@ const finishIterations = 30
 // coarser. Finer ones gain nothing at any rate.
 const finestStep = 12
 
+// usualStep are steps that the search comes to.
+var usualStep = [NumModules]int{ARMWeights: 6, ARMBiases: 4, UpsampleTaps: 8, SynthHidden: 7, SynthWeights: 8, SynthBiases: 8}
+
 // deadZones are how far from the middle between two integers the limit lies that
 // rounds towards the prior.
 var deadZones = [...]float64{0, 0.1, 0.2, 0.3}
