@@ -276,7 +276,7 @@ func NewQuantised(a *Arch) *Quantised {
 }
 
 // MaxStep is the finest step of each module. The context network computes with 10
-// fractional bits of its weights and 16 of its biases.
+// fractional bits of its weights and 17 of its biases.
 var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12, SynthHidden: 16, SynthWeights: 16, SynthBiases: 16}
 
 // MaxAbs is the largest magnitude of the parameters of each module, as a number. In

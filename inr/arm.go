@@ -5,25 +5,25 @@ import (
 	"github.com/burin-codec/burin/kernels"
 )
 
-// The context network in integers. Latents come in with 6 fractional bits, weights
-// have 10 (the residual's identity included: 1024 on the diagonal), so sums have 16,
+// The context network in integers. Latents come in with 7 fractional bits, weights
+// have 10 (the residual's identity included: 1024 on the diagonal), so sums have 17,
 // as have the biases. A hidden layer drops 10 of them with rounding and keeps
-// 0..32767, numbers below 512. Sums wrap at 32 bits, which is exact on every machine;
+// 0..32767, numbers below 256. Sums wrap at 32 bits, which is exact on every machine;
 // the encoder measures this same network, so a wrap costs bits and never harms.
 
 const (
-	latentBits = 6
+	latentBits = 7
 	weightBits = 10
 	sumBits    = latentBits + weightBits
 	armChunk   = 256 // positions evaluated at a time, which keeps them in the L1 cache
 )
 
-// The network's outputs, with 16 fractional bits, select a distribution of
-// entropy.LaplaceModel: locations in 1/16, log-scales in 1/8 from -5.
+// The network's outputs, with 17 fractional bits, select a distribution of
+// entropy.LaplaceModel: locations in 1/64, log-scales in 1/16 from -5.
 const (
-	locationShift = sumBits - 4
-	scaleShift    = sumBits - 3
-	scaleZero     = 40 // the index of a log-scale of 0
+	locationShift = sumBits - 6
+	scaleShift    = sumBits - 4
+	scaleZero     = 80 // the index of a log-scale of 0
 )
 
 // A predictor is a context network ready to run.

@@ -55,8 +55,8 @@ func contextsOf(a *Arch, lat Latents, grid, y, x int) []float64 {
 }
 
 // TestPredictorFollowsFloat checks the integer network against its definition in
-// numbers: hidden values are rounded to 1/64 and limited to 32767/64, and the outputs
-// to 1/16 and 1/8, so the error is bounded by sums of magnitudes of weights.
+// numbers: hidden values are rounded to 1/128 and limited to 32767/128, and the outputs
+// to 1/64 and 1/16, so the error is bounded by sums of magnitudes of weights.
 func TestPredictorFollowsFloat(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	saturated, latents := 0, 0
@@ -77,8 +77,8 @@ func TestPredictorFollowsFloat(t *testing.T) {
 			out, worst := make([]float64, d), 0.0
 			for i := range out {
 				sum, abs := dot(id, i, x)
-				out[i] = min(max(x[i]+sum+at(bias, row*d+i), 0), 32767.0/64)
-				worst = max(worst, (1+abs)*err+1.0/128)
+				out[i] = min(max(x[i]+sum+at(bias, row*d+i), 0), 32767.0/128)
+				worst = max(worst, (1+abs)*err+1.0/256)
 			}
 			return out, worst
 		}
@@ -100,14 +100,14 @@ func TestPredictorFollowsFloat(t *testing.T) {
 					h2, e2 := layer(ARMW2, ARMB2, 0, h1, e1)
 					for k, have := range [2]float64{
 						float64(got.location[i]) / entropy.LaplaceUnit,
-						float64(got.scale[i])/8 - 5,
+						float64(got.scale[i])/16 - 5,
 					} {
 						sum, abs := dot(ARMW3, k, h2)
 						skip, _ := dot(ARMWl, k, in)
 						want := sum + skip + at(ARMB3, k)
-						lo, hi, step := -LatentMax*1.0, LatentMax*1.0, 1.0/16
+						lo, hi, step := -LatentMax*1.0, LatentMax*1.0, 1.0/entropy.LaplaceUnit
 						if k == 1 {
-							lo, hi, step = -5, 4, 1.0/8
+							lo, hi, step = -5, 4, 1.0/16
 						}
 						if want < lo || want > hi {
 							saturated++
@@ -152,8 +152,8 @@ func TestContextsOfLargeGrid(t *testing.T) {
 	for wave := range w + 3*h {
 		for y := range h {
 			if x := wave - 3*y; x >= 0 && x < w {
-				if want := contextsOf(&a, lat, 0, y, x)[0]; float64(got.location[i]) != 16*want {
-					t.Fatalf("(%d, %d): %d, want %v", y, x, got.location[i], 16*want)
+				if want := contextsOf(&a, lat, 0, y, x)[0]; float64(got.location[i]) != entropy.LaplaceUnit*want {
+					t.Fatalf("(%d, %d): %d, want %v", y, x, got.location[i], entropy.LaplaceUnit*want)
 				}
 				i++
 			}
