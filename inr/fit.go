@@ -107,7 +107,7 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 // x, y of channel c in 0..1. When ctx is done it returns the best it has so far, without
 // an error: a fit that was cut short is a valid one. For a seed the result depends on
 // nothing but the tier of the kernels, and on time if TimeLimit is set or ctx ends.
-// It needs some 250 bytes of memory for each pixel.
+// It needs some 200 bytes of memory for each pixel of three channels.
 func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Fitted, error) {
 	if err := o.check(pix, width, height); err != nil {
 		return nil, err

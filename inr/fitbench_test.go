@@ -70,7 +70,7 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 	b.ReportMetric(2*macs*float64(w*h)/total/1e9, "GFLOP/s")
 	for _, s := range stages {
 		best := 1e9
-		for range 5 {
+		for range 15 {
 			start := time.Now()
 			s.f()
 			best = min(best, time.Since(start).Seconds())

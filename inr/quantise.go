@@ -7,7 +7,7 @@ import "math"
 
 // finishIterations is about how many iterations the quantisation of the networks and
 // the final measurement take.
-const finishIterations = 30
+const finishIterations = 12
 
 // finestStep is where the search for the steps of modules begins, unless MaxStep is
 // coarser. Finer ones gain nothing at any rate.

@@ -10,7 +10,7 @@ import "context"
 //
 // By way of the upsampling a latent of grid g reaches 3*(2^g-1) pixels to the left and
 // 4*(2^g-1) to the right, and 2 more by way of the convolutions: in all 7*2^g-2. As a
-// context it reaches 3 latents of its grid to the left, 4 to the right and 4 down. So
+// context it reaches 2 latents of its grid to the left, 4 to the right and 4 down. So
 // those 8 apart have nothing in common.
 const (
 	refineSpacing = 8
@@ -22,7 +22,7 @@ const (
 const refineGrids = 3
 
 // refineIterations is about how many iterations a round takes.
-const refineIterations = refineGrids * refinePhases / 3
+const refineIterations = refineGrids * refinePhases / 4
 
 // A refiner has what pixels and latents cost, before a lattice is changed and with it.
 type refiner struct {
@@ -171,7 +171,7 @@ func (r *refiner) each(g, x, y int, f func(before, after []float32, weight float
 		b, a := r.before.bits[g-up], r.after.bits[g-up]
 		switch up {
 		case 0:
-			rows(b, a, z.W, z.H, x-3, x+5, y, y+5, bit)
+			rows(b, a, z.W, z.H, x-2, x+5, y, y+5, bit)
 		case 1:
 			rows(b, a, z.W, z.H, 2*x-1, 2*x+3, 2*y-1, 2*y+3, bit)
 		default:

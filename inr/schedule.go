@@ -7,8 +7,8 @@ import "math"
 // iterations, or of time where that is short, so that a fit always ends with small
 // steps.
 const (
-	temperatureStart = 0.5 // of soft rounding
-	temperatureEnd   = 0.05
+	temperatureStart = 0.45 // of soft rounding
+	temperatureEnd   = 0.03
 	noiseStart       = 0.22 // standard deviation in steps of the latents
 	noiseEnd         = 0.15
 	latentRate       = 0.16 // in steps of the latents
@@ -16,7 +16,7 @@ const (
 	latentBeta1      = 0.6 // short memories: the noise is new each time, and few steps must do
 	latentBeta2      = 0.95
 	netRate          = 0.02
-	netRateEnd       = netRate / 100
+	netRateEnd       = netRate / 20
 	netBeta1         = 0.9
 	netBeta2         = 0.95
 	netNorm          = 0.1 // bound of the gradient of all networks

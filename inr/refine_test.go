@@ -1,0 +1,102 @@
+package inr
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// randomFitter has random networks and latents that all matter.
+func randomFitter(t *testing.T, a Arch, w, h int) *fitter {
+	f, err := newFitter(deadLeaves(9, a.Channels, w, h), w, h, &FitOptions{Arch: a, Lambda: 1e-2, Pool: fitPool(t, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 50))
+	for _, p := range f.net.params {
+		for i := range p.Data {
+			p.Data[i] += float32(0.1 * r.NormFloat64())
+		}
+	}
+	for _, y := range f.lat.y {
+		for j := range y {
+			y[j] = float32(2 * r.NormFloat64())
+		}
+	}
+	f.net.refresh()
+	f.lat.integers(f.latents)
+	return f
+}
+
+// TestRefineSurroundings: what changes of single latents do lies wholly in their
+// surroundings, so that the maps that are patched by those agree with the whole.
+func TestRefineSurroundings(t *testing.T) {
+	const w, h = 75, 54
+	f := randomFitter(t, Arch{3, 5, 22, 6, 4}, w, h)
+	f.latentsTo()
+	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net)}
+	d, b := r.measure(&r.before)
+	loss := d + f.Lambda*b/(w*h)
+	for g := range 3 {
+		for _, phase := range [][2]int{{0, 0}, {7, 7}, {3, 4}} {
+			r.lattice(g, phase[0], phase[1], phase[0] == 3)
+			d, b := r.measure(&r.after)
+			now := d + f.Lambda*b/(w*h)
+			if !(now < loss) {
+				t.Errorf("grid %d, %v: loss %v, %v before", g, phase, now, loss)
+			}
+			loss = now
+			check := func(what string, got, want []float32) {
+				for i, v := range got {
+					if math.Abs(float64(v-want[i])) > 1e-4*(1+math.Abs(float64(v))) {
+						t.Fatalf("grid %d, %v: %s %d is %v, want %v", g, phase, what, i, v, want[i])
+					}
+				}
+			}
+			check("error of pixel", r.before.errors, r.after.errors)
+			for i := range r.before.bits {
+				check("bits of latent", r.before.bits[i], r.after.bits[i])
+			}
+		}
+	}
+}
+
+func TestQuantise(t *testing.T) {
+	a := Arch{1, 1, 2, 0, 1}
+	prior := NewQuantised(&a)
+	prior.Step[SynthBiases] = 3
+	prior.Ints[SynthBiases][0] = 5 // 0.625
+	real := NewNets(&a)
+	for _, c := range []struct {
+		v    float32
+		step uint8
+		zone float64
+		want int32
+	}{
+		{0.6, 4, 0, 10}, {0.66, 4, 0, 11}, {0.66, 4, 0.2, 10}, {0.59, 4, 0.2, 10}, {0.69, 4, 0.2, 11},
+		{-1, 2, 0, -4}, {1e9, 2, 0, 3}, {float32(math.NaN()), 2, 0, 3}, {300, 2, 0, 1024},
+	} {
+		real.Module[SynthBiases][0] = c.v
+		q := prior.Clone()
+		q.quantise(SynthBiases, real, prior, c.step, c.zone)
+		if got := q.Ints[SynthBiases][0]; got != c.want {
+			t.Errorf("%v at step 2^-%d, dead zone %v: %d, want %d", c.v, c.step, c.zone, got, c.want)
+		}
+	}
+}
+
+func TestFitAllocations(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		const w, h = 64, 51
+		f, err := newFitter(deadLeaves(6, 3, w, h), w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 3), Lambda: 1e-3, Pool: fitPool(t, workers)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 12 {
+			f.iterate(paceAt(0.1, i))
+		}
+		if n := testing.AllocsPerRun(20, func() { f.iterate(paceAt(0.2, 50)) }); n != 0 {
+			t.Errorf("%d workers: %v allocations each iteration", workers, n)
+		}
+	}
+}
