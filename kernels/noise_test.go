@@ -58,7 +58,7 @@ func TestNoise(t *testing.T) {
 		for _, at := range []int{1, 17, 1000} {
 			eachTier(t, func(l Level) {
 				part, intact := fenced(133)
-				c.f(part, 7, uint32(math.MaxUint32-1000+at))
+				c.f(part, 7, math.MaxUint32-1000+uint32(at))
 				if i, ok := same(part, want[at:]); !ok || !intact() {
 					t.Fatalf("%v: %s: element %d from %d on differs, or it writes outside", l, name, i, at)
 				}
