@@ -29,6 +29,10 @@ type FitOptions struct {
 	// squared error of samples in 0..1 plus Lambda times the bits per pixel. 1e-4 is
 	// high quality, 1e-2 low.
 	Lambda float64
+	// TargetBPP, if above 0, is the rate in bits per pixel, and TargetPSNR, if above 0, the
+	// quality in dB that the fit is to end with; at most one may be set. Lambda is where
+	// it starts then: from within a factor of three or so the target is met to 1 or 2 %.
+	TargetBPP, TargetPSNR float64
 	// Iterations of fitting, 0..MaxIterations: some 150 for a draft, 10000 for the best.
 	Iterations int
 	// TimeLimit, if above 0, makes the schedule end by then: the fit takes larger
@@ -65,6 +69,7 @@ type Fitted struct {
 	BPP        float64 // of both, bits per pixel
 	MSE        float64 // of samples in 0..1 as shown, rounded to 8 bits
 	PSNR       float64 // dB, +Inf if MSE is 0
+	Lambda     float64 // that of the options, or where a target led
 	Loss       float64 // MSE + Lambda*BPP
 	Iterations int     // done
 	Elapsed    time.Duration
@@ -85,6 +90,8 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 		return fmt.Errorf("%w: %d samples for %d x %d x %d", ErrFit, len(pix), o.Arch.Channels, height, width)
 	case !(o.Lambda >= MinLambda && o.Lambda <= MaxLambda):
 		return fmt.Errorf("%w: lambda %v is outside %v..%v", ErrFit, o.Lambda, MinLambda, MaxLambda)
+	case !(o.TargetBPP >= 0) || !(o.TargetPSNR >= 0) || o.TargetBPP > 0 && o.TargetPSNR > 0:
+		return fmt.Errorf("%w: targets of %v bpp and %v dB", ErrFit, o.TargetBPP, o.TargetPSNR)
 	case o.Iterations < 0 || o.Iterations > MaxIterations:
 		return fmt.Errorf("%w: %d iterations, want 0 to %d", ErrFit, o.Iterations, MaxIterations)
 	case o.TimeLimit < 0:
@@ -126,16 +133,17 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 // A fitter is a fit in progress.
 type fitter struct {
 	*FitOptions
-	start   time.Time
-	net     *fitNet
-	lat     *fitLatents
-	nets    *nn.SOAP
-	before  *Nets // the last step of nets
-	prior   *Nets // what the networks are coded from
-	done    int   // iterations
-	best    fitState
-	latents Latents // integers, and the networks for them
-	q       *Quantised
+	start      time.Time
+	net        *fitNet
+	lat        *fitLatents
+	nets       *nn.SOAP
+	before     *Nets // the last step of nets
+	prior      *Nets // what the networks are coded from
+	done       int   // iterations
+	best       fitState
+	latents    Latents // integers, and the networks for them
+	q          *Quantised
+	weightBits float64 // of q
 }
 
 // A fitState is the real numbers of a fit, and what they cost when rounded.
@@ -147,7 +155,8 @@ type fitState struct {
 
 func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error) {
 	target := &nn.Tensor{C: o.Arch.Channels, H: height, W: width, Data: pix}
-	f := &fitter{FitOptions: o, start: time.Now(), best: fitState{loss: math.Inf(1)}}
+	options := *o
+	f := &fitter{FitOptions: &options, start: time.Now(), best: fitState{loss: math.Inf(1)}}
 	var err error
 	if f.net, err = newFitNet(o.Arch, target, o.Pool); err != nil {
 		return nil, err
@@ -169,13 +178,16 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 // fit runs the iterations.
 func (f *fitter) fit(ctx context.Context) {
 	check := max(f.Iterations/20, 25) // iterations between looks at the rounded latents
+	if f.steered() {
+		check = max(f.Iterations/40, 5)
+	}
 	x := 0.0
 	before := f.start
 	for f.done < f.Iterations && x < 1 && ctx.Err() == nil {
 		f.iterate(paceAt(x, f.done))
 		f.done++
 		if f.done%check == 0 || f.done == f.Iterations {
-			f.look()
+			f.look(x)
 		}
 		stride := 1 / float64(f.Iterations)
 		if f.TimeLimit > 0 {
@@ -191,7 +203,7 @@ func (f *fitter) fit(ctx context.Context) {
 		x += stride
 	}
 	if f.done%check != 0 && f.done < f.Iterations || f.done == 0 {
-		f.look()
+		f.look(x)
 	}
 	f.net.set(f.best.nets)
 	for i, y := range f.best.y {
@@ -264,15 +276,16 @@ func (f *fitter) finishing() time.Duration {
 // late reports whether the time limit is over.
 func (f *fitter) late() bool { return time.Since(f.start) > f.TimeLimit }
 
-// look measures the fit with rounded latents, keeps it if it is the best so far, and
-// reports.
-func (f *fitter) look() {
+// look measures the fit with rounded latents, keeps it if it is the best so far, or the
+// last on the way to a target, reports, and steers.
+func (f *fitter) look(x float64) {
 	f.lat.harden()
 	distortion, bits := f.net.distortion(nil), f.net.arm.pass(0, false, false)
 	bpp := bits / float64(f.net.w*f.net.h)
 	loss := distortion + f.Lambda*bpp
 	f.report("fit", f.done, f.Iterations, distortion, bpp)
-	if !(loss < f.best.loss) && f.best.nets != nil {
+	f.steer(distortion, bpp, x)
+	if !(loss < f.best.loss) && f.best.nets != nil && !f.steered() {
 		return
 	}
 	f.best.loss = loss
@@ -299,14 +312,21 @@ func (f *fitter) report(phase string, i, total int, distortion, bpp float64) {
 
 func psnr(mse float64) float64 { return -10 * math.Log10(mse) }
 
+// latentBits returns what the latents take in a stream.
+func (f *fitter) latentBits() float64 {
+	sum := 0.0
+	for _, b := range Bits(&f.Arch, f.q, f.latents) {
+		sum += b
+	}
+	return sum
+}
+
 // result measures what the decoder will show and read.
 func (f *fitter) result() *Fitted {
 	a := &f.Arch
-	r := &Fitted{Arch: f.Arch, Nets: f.q, Latents: f.latents, Iterations: f.done,
-		WeightBits: WeightBits(a, f.q, f.Prior)}
-	for _, b := range Bits(a, f.q, f.latents) {
-		r.LatentBits += b
-	}
+	r := &Fitted{Arch: f.Arch, Nets: f.q, Latents: f.latents, Iterations: f.done, Lambda: f.Lambda,
+		WeightBits: f.weightBits}
+	r.LatentBits = f.latentBits()
 	n := f.net.w * f.net.h
 	r.BPP = (r.LatentBits + r.WeightBits) / float64(n)
 	shown := Synthesise(a, f.q.Nets(), f.latents, f.Pool.Workers())

@@ -198,6 +198,7 @@ func TestFitErrors(t *testing.T) {
 		"lambda":     func(o *FitOptions, _ *[]float32) { o.Lambda = math.NaN() },
 		"iterations": func(o *FitOptions, _ *[]float32) { o.Iterations = -1 },
 		"time":       func(o *FitOptions, _ *[]float32) { o.TimeLimit = -1 },
+		"targets":    func(o *FitOptions, _ *[]float32) { o.TargetBPP, o.TargetPSNR = 1, 30 },
 		"refine":     func(o *FitOptions, _ *[]float32) { o.Refine = 101 },
 	} {
 		o, p := good, append([]float32(nil), pix...)
@@ -221,5 +222,33 @@ func TestFitErrors(t *testing.T) {
 	}
 	if _, err := Fit(context.Background(), pix, 4, 3, &good); err != nil {
 		t.Errorf("no iterations: error %v", err)
+	}
+}
+
+// TestFitSizes: the smallest pictures, and flat ones, are fitted like others.
+func TestFitSizes(t *testing.T) {
+	for _, s := range [][2]int{{1, 1}, {3, 1}, {1, 5}, {9, 17}, {130, 2}} {
+		w, h := s[0], s[1]
+		for _, p := range []Preset{Presets[0], Presets[len(Presets)-1]} {
+			pix := make([]float32, 3*w*h)
+			for i := range pix {
+				pix[i] = float32(i/(w*h)) / 3
+			}
+			a := p.Arch(w, h, 3)
+			f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 60, Refine: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := DecodeStream(stream, w, h, 3, nil, 1); err != nil {
+				t.Errorf("%d x %d: %v", w, h, err)
+			}
+			if !(f.Loss < 0.1+1e-4*2000/float64(w*h)) {
+				t.Errorf("%d x %d, preset %s: %.2f dB at %.2f bpp", w, h, p.Name, f.PSNR, f.BPP)
+			}
+		}
 	}
 }

@@ -71,6 +71,7 @@ func (f *fitter) quantise() {
 		f.report("networks", int(m)+1, int(NumModules), distortion, bits/n)
 	}
 	f.net.set(f.q.Nets())
+	f.weightBits = WeightBits(&f.Arch, f.q, f.Prior)
 }
 
 // quantise sets a module to the numbers at a step, rounded to the nearest integers, or

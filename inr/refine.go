@@ -1,6 +1,11 @@
 package inr
 
-import "context"
+import (
+	"context"
+	"math"
+
+	"github.com/burin-codec/burin/kernels"
+)
 
 // Decisions on single latents. To change one alters the picture and the contexts of
 // others within a small distance only. So a lattice of latents far enough apart is
@@ -28,6 +33,7 @@ const refineIterations = refineGrids * refinePhases / 4
 type refiner struct {
 	*fitter
 	before, after fitMaps
+	lambda        float64
 	changes       []change
 }
 
@@ -63,27 +69,54 @@ func (r *refiner) measure(m *fitMaps) (distortion, bits float64) {
 }
 
 // refine tries to bring latents nearer to zero, and in every second round to the
-// integer on the other side of the real number that was rounded.
+// integer on the other side of the real number that was rounded. With a target it goes
+// on until that is reached.
 func (f *fitter) refine(ctx context.Context) {
-	if f.Refine == 0 {
+	rounds := f.Refine
+	if f.steered() {
+		rounds = max(rounds, steerRounds)
+	}
+	if rounds == 0 {
 		return
 	}
-	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net)}
+	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
 	f.latentsTo()
+	n := float64(f.net.w * f.net.h)
 	grids := min(refineGrids, f.Arch.Grids)
-	for round := range f.Refine {
+	for round := range rounds {
 		for g := grids - 1; g >= 0; g-- {
-			r.measure(&r.before)
+			// Anew, as sums of differences drift.
+			distortion, bits := r.measure(&r.before)
+			// What the integers of the coded side cost more than real numbers do.
+			excess := 0.0
+			if f.steered() {
+				excess = f.latentBits() - bits
+			}
 			for phase := range refinePhases {
 				if ctx.Err() != nil || f.TimeLimit > 0 && f.late() {
 					return
 				}
+				if f.steered() {
+					missing := f.missing(distortion, (bits+excess+f.weightBits)/n, 0)
+					if round >= f.Refine && math.Abs(missing) < steerNear {
+						return
+					}
+					r.lambda = f.Lambda * math.Exp(min(max(steerLattices*missing, -3), 3))
+				}
 				r.lattice(g, phase%refineSpacing, phase/refineSpacing, round%2 == 1)
+				distortion, bits = r.sums()
 			}
-			distortion, bits := r.measure(&r.before)
-			f.report("latents", round*grids+grids-g, f.Refine*grids, distortion, bits/float64(f.net.w*f.net.h))
+			f.report("latents", round*grids+grids-g, rounds*grids, distortion, bits/n)
 		}
 	}
+}
+
+// sums returns the mean squared error and the bits as the maps have them.
+func (r *refiner) sums() (distortion, bits float64) {
+	for _, b := range r.before.bits {
+		bits += kernels.SumF32(b)
+	}
+	return kernels.SumF32(r.before.errors) / float64(len(r.before.errors)*r.Arch.Channels), bits
 }
 
 // proposal returns what latent i of grid g, v now, may become.
@@ -165,7 +198,7 @@ func (r *refiner) each(g, x, y int, f func(before, after []float32, weight float
 	n := 1<<g - 1
 	rows(r.before.errors, r.after.errors, w, h, x<<g-3*n-2, x<<g+4*n+3, y<<g-3*n-2, y<<g+4*n+3,
 		1/float64(w*h*r.Arch.Channels))
-	bit := r.Lambda / float64(w*h)
+	bit := r.lambda / float64(w*h)
 	for up := 0; up <= min(g, 3); up++ {
 		z := r.net.z[g-up]
 		b, a := r.before.bits[g-up], r.after.bits[g-up]

@@ -34,7 +34,7 @@ func TestRefineSurroundings(t *testing.T) {
 	const w, h = 75, 54
 	f := randomFitter(t, Arch{3, 5, 22, 6, 4}, w, h)
 	f.latentsTo()
-	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net)}
+	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
 	d, b := r.measure(&r.before)
 	loss := d + f.Lambda*b/(w*h)
 	for g := range 3 {
