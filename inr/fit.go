@@ -31,7 +31,8 @@ type FitOptions struct {
 	Lambda float64
 	// TargetBPP, if above 0, is the rate in bits per pixel, and TargetPSNR, if above 0, the
 	// quality in dB that the fit is to end with; at most one may be set. Lambda is where
-	// it starts then: from within a factor of three or so the target is met to 1 or 2 %.
+	// it starts then: from far off, less of the fit is left for where it leads, and a rate
+	// may be missed by some percent.
 	TargetBPP, TargetPSNR float64
 	// Iterations of fitting, 0..MaxIterations: some 150 for a draft, 10000 for the best.
 	Iterations int
