@@ -1,0 +1,82 @@
+package overfit
+
+import (
+	"math"
+
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/inr"
+)
+
+// An effort is what a fit spends.
+type effort struct {
+	preset     int // in inr.Presets
+	iterations int
+	refine     int // rounds
+}
+
+// efforts by codec.Options.Effort, less 1.
+var efforts = [codec.MaxEffort]effort{
+	{1, 170, 0},
+	{2, 400, 0},
+	{3, 850, 1},
+	{3, 1700, 1},
+	{3, 3500, 2},
+	{3, 8500, 2},
+	{3, 15000, 2},
+	{4, 17000, 3},
+	{4, 28000, 4},
+}
+
+// fitting is the least number of pixels for each preset but the first: the networks of
+// the larger ones would weigh too much in smaller pictures.
+var fitting = [...]int{1 << 12, 1 << 14, 1 << 16, 1 << 18}
+
+// effortFor returns what is spent on a tile.
+func effortFor(o *codec.Options, pixels int) effort {
+	e := efforts[o.Effort-1]
+	for e.preset > 0 && pixels < fitting[e.preset-1] {
+		e.preset--
+	}
+	return e
+}
+
+// The weight of the rate at quality 0 and at 100; between them it is log-linear.
+const (
+	lambdaWorst = 3e-2
+	lambdaBest  = 3e-5
+)
+
+func lambdaOfQuality(q float64) float64 {
+	return lambdaWorst * math.Pow(lambdaBest/lambdaWorst, q/100)
+}
+
+// A first guess of lambda for a rate or a mean squared error: photographs of 0.5 bits per
+// pixel have an error of about 6e-4 at 1e-3, which falls by the power 1.16 of the rate
+// around there, and d(error)/d(rate) = -lambda.
+func lambdaOfBPP(bpp float64) float64 { return guessed(1e-3 * math.Pow(bpp/0.5, -2.16)) }
+func lambdaOfMSE(mse float64) float64 { return guessed(1e-3 * math.Pow(mse/6e-4, 1.86)) }
+
+func guessed(lambda float64) float64 { return min(max(lambda, 1e-6), 0.1) }
+
+func mseOfPSNR(db float64) float64  { return math.Pow(10, -db/10) }
+func psnrOfMSE(mse float64) float64 { return -10 * math.Log10(mse) }
+
+// refineCost is about how many iterations a round of refinement takes.
+const refineCost = 48
+
+// quantiseCost is about how many iterations the rounding of the networks takes.
+const quantiseCost = 30
+
+// share returns how far a fit is.
+func (e effort) share(p inr.FitProgress) float64 {
+	fit, refine := float64(e.iterations), float64(refineCost*e.refine)
+	all := fit + quantiseCost + refine
+	part := float64(p.Iteration) / float64(p.Total)
+	switch p.Phase {
+	case "fit":
+		return fit * part / all
+	case "networks":
+		return (fit + quantiseCost*part) / all
+	}
+	return (fit + quantiseCost + refine*part) / all
+}
