@@ -3,4 +3,5 @@ package main
 // The codecs that the command offers.
 import (
 	_ "github.com/burin-codec/burin/codec/lossless"
+	_ "github.com/burin-codec/burin/codec/overfit"
 )

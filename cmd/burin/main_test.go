@@ -451,6 +451,10 @@ func TestTheDefaultIsLossless(t *testing.T) {
 	if !looksSame(t, p.Image, m) {
 		t.Error("another picture came back")
 	}
+	// A rate is for the first codec that can aim at it.
+	if r := mustRun(t, nil, "encode", "in.png", "-e", "1", "--size", "600", "-f"); !strings.Contains(r.stdout, "overfit effort 1") || len(readFile(t, "in.burin")) > 600 {
+		t.Errorf("a size: %s", r.stdout)
+	}
 	if r := burin(nil, "encode", "in.png", "--bpp", "1", "--codec", "lossless", "-f"); r.code != exitFailure || !strings.Contains(r.stderr, "cannot aim at") {
 		t.Errorf("a rate for the lossless codec: exit %d, %s", r.code, r.stderr)
 	}
