@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ func inProcess(exclusive bool, f func() error) (usage, error) {
 		err := f()
 		return usage{wall: time.Since(start).Seconds()}, err
 	}
+	runtime.GC() // or one on the way would hide what the work takes
 	base := heapBytes()
 	peak := base
 	stop, stopped := make(chan struct{}), make(chan struct{})
