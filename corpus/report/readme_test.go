@@ -138,7 +138,11 @@ func lossyTable(kodak *Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | BD-rate by PSNR (95 %%) | by MS-SSIM | MP/s enc / dec |\n|---|--:|--:|--:|\n")
 	for _, l := range lines {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", l.name, l.cells)
+		name := "`" + l.name + "`"
+		if strings.HasPrefix(l.name, "overfit") {
+			name = "**burin** " + name
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", name, l.cells)
 	}
 	return b.String()
 }
