@@ -37,7 +37,7 @@ type Codec struct {
 type Output struct {
 	Bytes          int64 // of the whole file
 	Decoded        image.Image
-	Encode, Decode usage
+	Encode, Decode Usage
 }
 
 // ErrNotFound reports that a program is not on the PATH.
@@ -53,7 +53,7 @@ type family struct {
 	unit  string
 	rates []string
 
-	usage string // for help: the options
+	help string // the options
 }
 
 // families returns all families: those of the registered codecs of burin first.
@@ -65,7 +65,7 @@ func families() []family {
 func Families() []string {
 	var lines []string
 	for _, f := range families() {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%-10s %s", f.name, f.usage)))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%-10s %s", f.name, f.help)))
 	}
 	return lines
 }

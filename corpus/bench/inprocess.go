@@ -28,10 +28,10 @@ var qualityRates = []string{"q10", "q25", "q40", "q55", "q70", "q80", "q90"}
 
 func burinFamilies() (list []family) {
 	for _, c := range codec.Codecs() {
-		f := family{name: c.Name, unit: "q", rates: qualityRates, usage: fmt.Sprintf("e%d to e%d (burin's effort)", codec.MinEffort, codec.MaxEffort)}
+		f := family{name: c.Name, unit: "q", rates: qualityRates, help: fmt.Sprintf("e%d to e%d (burin's effort)", codec.MinEffort, codec.MaxEffort)}
 		lossy := c.Supports(codec.TargetQuality)
 		if c.Supports(codec.TargetLossless) && lossy {
-			f.usage += ", lossless"
+			f.help += ", lossless"
 		}
 		f.make = func(words []string) (*Codec, error) { return burinCodec(c, words) }
 		list = append(list, f)
@@ -183,10 +183,10 @@ func goVersion() string {
 func goFamilies() []family {
 	return []family{
 		{name: "jpeg", unit: "q", rates: []string{"q10", "q20", "q35", "q50", "q65", "q80", "q90", "q95"},
-			usage: "Go's image/jpeg, 4:2:0", make: func(words []string) (*Codec, error) {
+			help: "Go's image/jpeg, 4:2:0", make: func(words []string) (*Codec, error) {
 				return goCodec("jpeg", words, nil, func(rate string) string { return "jpeg.Encode quality " + rate[1:] }, goJPEG)
 			}},
-		{name: "png", usage: "Go's image/png, lossless", make: func(words []string) (*Codec, error) {
+		{name: "png", help: "Go's image/png, lossless", make: func(words []string) (*Codec, error) {
 			return goCodec("png", words, []string{""}, func(string) string { return "png.Encoder BestCompression" }, goPNG)
 		}},
 	}

@@ -149,20 +149,20 @@ func firstLines(pattern string, args ...string) string {
 func peerFamilies() []family {
 	return []family{
 		{name: "jpegturbo", make: jpegTurbo, unit: "q", rates: []string{"q10", "q20", "q35", "q50", "q65", "q80", "q90", "q95"},
-			usage: "cjpeg, progressive, optimised: 420 or 444"},
+			help: "cjpeg, progressive, optimised: 420 or 444"},
 		{name: "webp", make: webP, unit: "q", rates: []string{"q5", "q15", "q30", "q45", "q60", "q75", "q85", "q95"},
-			usage: "cwebp: m0 to m6 (6), sharp; or lossless, z0 to z9 (6)"},
+			help: "cwebp: m0 to m6 (6), sharp; or lossless, z0 to z9 (6)"},
 		{name: "avif", make: avif, unit: "cq", rates: []string{"cq60", "cq54", "cq48", "cq42", "cq36", "cq30", "cq24", "cq18", "cq12"},
-			usage: "avifenc with aom: s0 to s10 (6), 444, 422 or 420, ssim or psnr (the tune)"},
+			help: "avifenc with aom: s0 to s10 (6), 444, 422 or 420, ssim or psnr (the tune)"},
 		{name: "jxl", make: jxl, unit: "d", rates: []string{"d8", "d5", "d3.5", "d2.5", "d1.8", "d1.2", "d0.8", "d0.5"},
-			usage: "cjxl: e1 to e9 (7); lossless"},
+			help: "cjxl: e1 to e9 (7); lossless"},
 		{name: "x265", make: x265, unit: "qp", rates: []string{"qp39", "qp34", "qp29", "qp24", "qp19"},
-			usage: "x265 intra, raw stream, preset slow, tune psnr: 444 or 420; needs ffmpeg to decode"},
+			help: "x265 intra, raw stream, preset slow, tune psnr: 444 or 420; needs ffmpeg to decode"},
 		{name: "heif", make: heif, unit: "q", rates: []string{"q10", "q20", "q35", "q50", "q65", "q80"},
-			usage: "heif-enc with x265: 444 or 420"},
+			help: "heif-enc with x265: 444 or 420"},
 		{name: "vtm", make: vtm, unit: "qp", rates: []string{"qp47", "qp42", "qp37", "qp32", "qp27", "qp22"},
-			usage: "EncoderApp of VTM (H.266) intra, 444; $VTM_CFG names encoder_intra_vtm.cfg"},
-		{name: "optipng", make: optiPNG, usage: "optipng, lossless: o0 to o7 (2)"},
+			help: "EncoderApp of VTM (H.266) intra, 444; $VTM_CFG names encoder_intra_vtm.cfg"},
+		{name: "optipng", make: optiPNG, help: "optipng, lossless: o0 to o7 (2)"},
 	}
 }
 

@@ -131,11 +131,11 @@ func TestProcess(t *testing.T) {
 	dir := t.TempDir()
 	busy := script(t, dir, "busy", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
 	u, err := process(t.Context(), dir, []string{busy})
-	if err != nil || u.cpu <= 0 || u.wall <= 0 {
+	if err != nil || u.CPU <= 0 || u.Wall <= 0 {
 		t.Errorf("%+v, %v", u, err)
 	}
-	if runtime.GOOS == "linux" && (u.memory < 1<<16 || u.memory > 1<<28) {
-		t.Errorf("%d bytes of memory", u.memory)
+	if runtime.GOOS == "linux" && (u.Memory < 1<<16 || u.Memory > 1<<28) {
+		t.Errorf("%d bytes of memory", u.Memory)
 	}
 	bad := script(t, dir, "bad", "echo much >&2; echo broken >&2; exit 3")
 	if _, err := process(t.Context(), dir, []string{bad}); err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "broken") {

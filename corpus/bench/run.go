@@ -315,7 +315,7 @@ func keepPicture(name string, m image.Image) error {
 // measure fills in the row of a task. It returns an error if the run cannot go on;
 // what goes wrong with the codec is in the row.
 func (o *Options) measure(ctx context.Context, t *task) error {
-	var encode, decode []usage
+	var encode, decode []Usage
 	var decoded image.Image
 	for range o.Repeat {
 		out, err := o.code(ctx, t)
@@ -340,8 +340,8 @@ func (o *Options) measure(ctx context.Context, t *task) error {
 	t.row.Metrics = values
 	t.row.Cost = Cost{
 		Machine: machine(), Runs: o.Repeat,
-		EncodeWall: e.wall, EncodeCPU: e.cpu, EncodeMemory: e.memory,
-		DecodeWall: d.wall, DecodeCPU: d.cpu, DecodeMemory: d.memory,
+		EncodeWall: e.Wall, EncodeCPU: e.CPU, EncodeMemory: e.Memory,
+		DecodeWall: d.Wall, DecodeCPU: d.CPU, DecodeMemory: d.Memory,
 	}
 	if t.picture == "" {
 		return nil

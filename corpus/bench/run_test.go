@@ -44,7 +44,7 @@ func coarse(fail func(ctx context.Context, in *Input, rate string) error) *Codec
 					out.SetNRGBA(x, y, color.NRGBA{c.R & mask, c.G & mask, c.B & mask, c.A})
 				}
 			}
-			return &Output{Bytes: int64(rate[1]-'0') * 10, Decoded: out, Encode: usage{1, 2, 3}, Decode: usage{4, 5, 6}}, nil
+			return &Output{Bytes: int64(rate[1]-'0') * 10, Decoded: out, Encode: Usage{1, 2, 3}, Decode: Usage{4, 5, 6}}, nil
 		},
 	}
 }
@@ -151,7 +151,7 @@ func TestCost(t *testing.T) {
 	k.Code = func(ctx context.Context, in *Input, rate string) (*Output, error) {
 		out, err := code(ctx, in, rate)
 		n++
-		out.Encode.wall = []float64{5, 1, 3, 7}[int(n)%4]
+		out.Encode.Wall = []float64{5, 1, 3, 7}[int(n)%4]
 		return out, err
 	}
 	k.Rates = k.Rates[:1]
@@ -183,8 +183,8 @@ func TestInProcess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, u := range []usage{out.Encode, out.Decode} {
-			if u.wall <= 0 || exclusive != (u.memory > 0) || exclusive != (u.cpu > 0) && cpuTime() > 0 {
+		for _, u := range []Usage{out.Encode, out.Decode} {
+			if u.Wall <= 0 || exclusive != (u.Memory > 0) || exclusive != (u.CPU > 0) && cpuTime() > 0 {
 				t.Errorf("exclusive %v: %+v", exclusive, u)
 			}
 		}

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// A usage is what a piece of work took. What was not measured is 0.
-type usage struct {
-	wall, cpu float64 // seconds
-	memory    int64   // peak bytes
+// A Usage is what a piece of work took. What was not measured is 0.
+type Usage struct {
+	Wall, CPU float64 // seconds
+	Memory    int64   // peak bytes
 }
 
 // median returns the median of each field by itself.
-func median(list []usage) usage {
-	pick := func(get func(usage) float64) float64 {
+func median(list []Usage) Usage {
+	pick := func(get func(Usage) float64) float64 {
 		v := make([]float64, len(list))
 		for i, u := range list {
 			v[i] = get(u)
@@ -30,10 +30,10 @@ func median(list []usage) usage {
 		slices.Sort(v)
 		return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 	}
-	return usage{
-		wall:   pick(func(u usage) float64 { return u.wall }),
-		cpu:    pick(func(u usage) float64 { return u.cpu }),
-		memory: int64(pick(func(u usage) float64 { return float64(u.memory) })),
+	return Usage{
+		Wall:   pick(func(u Usage) float64 { return u.Wall }),
+		CPU:    pick(func(u Usage) float64 { return u.CPU }),
+		Memory: int64(pick(func(u Usage) float64 { return float64(u.Memory) })),
 	}
 }
 
@@ -50,11 +50,11 @@ func heapBytes() int64 {
 // of the process, so that they mean something only while nothing else runs: with
 // exclusive false they are not measured. The memory is how far the heap grew, as
 // seen every millisecond.
-func inProcess(exclusive bool, f func() error) (usage, error) {
+func inProcess(exclusive bool, f func() error) (Usage, error) {
 	if !exclusive {
 		start := time.Now()
 		err := f()
-		return usage{wall: time.Since(start).Seconds()}, err
+		return Usage{Wall: time.Since(start).Seconds()}, err
 	}
 	runtime.GC() // or one on the way would hide what the work takes
 	base := heapBytes()
@@ -76,10 +76,10 @@ func inProcess(exclusive bool, f func() error) (usage, error) {
 	}()
 	cpu, start := cpuTime(), time.Now()
 	err := f()
-	u := usage{wall: time.Since(start).Seconds(), cpu: (cpuTime() - cpu).Seconds()}
+	u := Usage{Wall: time.Since(start).Seconds(), CPU: (cpuTime() - cpu).Seconds()}
 	close(stop)
 	<-stopped
-	u.memory = peak - base
+	u.Memory = peak - base
 	return u, err
 }
 
@@ -88,7 +88,7 @@ const maxMessage = 400
 
 // process runs a program in a folder to its end and returns what the whole process
 // took. When ctx is done the program is killed, with its children.
-func process(ctx context.Context, dir string, args []string) (usage, error) {
+func process(ctx context.Context, dir string, args []string) (Usage, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
 	var messages tail
@@ -97,12 +97,12 @@ func process(ctx context.Context, dir string, args []string) (usage, error) {
 	isolate(cmd)
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
-		return usage{}, err
+		return Usage{}, err
 	}
 	memory := watchMemory(cmd.Process.Pid)
 	err := cmd.Wait()
-	u := usage{wall: time.Since(start).Seconds(), memory: memory(cmd.ProcessState)}
-	u.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	u := Usage{Wall: time.Since(start).Seconds(), Memory: memory(cmd.ProcessState)}
+	u.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return u, cause
