@@ -100,36 +100,52 @@ func (a *Attention) Forward(y, x, bias []float32, sequences, length int) {
 			}
 			p := a.Probabilities(s, h)
 			g.NN(p, length, q, stride, keys, length, length, length, w, false)
-			for i := range length {
-				row := p[i*length : (i+1)*length]
-				if bias == nil {
-					kernels.AxpbyF32(row, scale, row, 0)
-				} else {
-					kernels.AxpbyF32(row, scale, bias[s*length:(s+1)*length], 1)
+			kernels.AxpbyF32(p, scale, p, 0)
+			if bias != nil {
+				for i := range length {
+					axpy(p[i*length:(i+1)*length], bias[s*length:(s+1)*length])
 				}
-				softmax(row)
 			}
+			softmaxRows(p, length)
 			g.NN(a.mixed[s*length*a.width+h*w:], a.width, p, length, v, stride, length, w, length, false)
 		}
 	})
 	a.project.Forward(y, a.mixed, rows)
 }
 
-// softmax makes probabilities of logits.
-func softmax(row []float32) {
-	top := row[0]
-	for _, v := range row {
-		top = max(top, v)
+// softmaxRows makes probabilities of the logits of each row of length n.
+func softmaxRows(p []float32, n int) {
+	for at := 0; at < len(p); at += n {
+		row := p[at : at+n]
+		top := row[0]
+		for _, v := range row {
+			if v > top {
+				top = v
+			}
+		}
+		for i, v := range row {
+			row[i] = v - top
+		}
 	}
-	var sum float32
-	for i, v := range row {
-		row[i] = v - top
+	kernels.ExpF32(p, p)
+	for at := 0; at < len(p); at += n {
+		row := p[at : at+n]
+		var s [4]float32 // in four chains, not to wait for each addition
+		i := 0
+		for ; i+4 <= n; i += 4 {
+			s[0] += row[i]
+			s[1] += row[i+1]
+			s[2] += row[i+2]
+			s[3] += row[i+3]
+		}
+		for ; i < n; i++ {
+			s[0] += row[i]
+		}
+		inverse := 1 / (s[0] + s[1] + (s[2] + s[3]))
+		for i := range row {
+			row[i] *= inverse
+		}
 	}
-	kernels.ExpF32(row, row)
-	for _, v := range row {
-		sum += v
-	}
-	kernels.AxpbyF32(row, 1/sum, row, 0)
 }
 
 // Probabilities returns [length][length], queries by keys, of a head of a sequence in
