@@ -1,0 +1,133 @@
+package circuit
+
+import (
+	"fmt"
+	"math"
+)
+
+// A Circuit is a hidden Chow-Liu tree in the form that is trained: with parameters
+// of any precision. [Circuit.Quantise] makes a [Model] of it, which codes.
+//
+// The node at position i has a hidden variable Z of States[i] states, whose
+// distribution depends on the state of its parent, and a visible one, X, the
+// variable Order[i], whose distribution depends on the state of Z:
+//
+//	P(x) = sum over all z of product over i of Trans[i][z[parent]][z[i]] * Leaf[i][z[i]][x[Order[i]]]
+type Circuit struct {
+	Tree
+	Cats   int         // of every visible variable: 0..Cats-1
+	States []int       // of the hidden variable at each position
+	Trans  [][]float32 // [states of the parent][states]; [1][states] at the root. Rows sum to 1
+	Leaf   [][]float32 // [states][Cats]. Rows sum to 1
+}
+
+// Limits of what a circuit may be. What fits in memory is a matter of the limit of
+// [ReadModel].
+const (
+	MaxVars   = 1 << 20
+	MaxCats   = 1 << 12
+	MaxStates = 1 << 10
+)
+
+// Validate returns an error unless c is a circuit: a tree in preorder, and rows of
+// numbers from 0 to 1 that sum to 1 within 0.001.
+func (c *Circuit) Validate() error {
+	if err := c.Tree.Validate(); err != nil {
+		return err
+	}
+	n := len(c.Order)
+	if c.Cats < 2 || c.Cats > MaxCats {
+		return fmt.Errorf("circuit: %d categories, not 2 to %d", c.Cats, MaxCats)
+	}
+	if len(c.States) != n || len(c.Trans) != n || len(c.Leaf) != n {
+		return fmt.Errorf("circuit: parameters of %d, %d and %d of %d nodes", len(c.States), len(c.Trans), len(c.Leaf), n)
+	}
+	for i, m := range c.States {
+		if m < 1 || m > MaxStates {
+			return fmt.Errorf("circuit: %d states at position %d, not 1 to %d", m, i, MaxStates)
+		}
+		if err := checkRows(c.Trans[i], c.parentStates(i), m); err != nil {
+			return fmt.Errorf("circuit: transitions at position %d: %w", i, err)
+		}
+		if err := checkRows(c.Leaf[i], m, c.Cats); err != nil {
+			return fmt.Errorf("circuit: leaves at position %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// parentStates returns the states of the parent of position i, 1 for the root.
+func (c *Circuit) parentStates(i int) int {
+	if i == 0 {
+		return 1
+	}
+	return c.States[c.Parent[i]]
+}
+
+func checkRows(p []float32, rows, cols int) error {
+	if len(p) != rows*cols {
+		return fmt.Errorf("%d parameters, not %d x %d", len(p), rows, cols)
+	}
+	for r := range rows {
+		sum := 0.0
+		for _, x := range p[r*cols:][:cols] {
+			if !(x >= 0 && x <= 1) {
+				return fmt.Errorf("probability %v", x)
+			}
+			sum += float64(x)
+		}
+		if math.Abs(sum-1) > 1e-3 {
+			return fmt.Errorf("row %d sums to %v", r, sum)
+		}
+	}
+	return nil
+}
+
+// Parameters returns how many parameters of c are not zero.
+func (c *Circuit) Parameters() int {
+	n := 0
+	for i := range c.States {
+		for _, p := range [2][]float32{c.Trans[i], c.Leaf[i]} {
+			for _, x := range p {
+				if x != 0 {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// LogProbability returns the natural logarithm of P(x), len(x) being the number of
+// variables: the plain sum-product algorithm, for tests and single vectors.
+func (c *Circuit) LogProbability(x []uint16) float64 {
+	up := make([][]float64, len(c.States)) // likelihood of the branch below, but for scale
+	log := 0.0
+	for i, m := range c.States {
+		up[i] = make([]float64, m)
+		for z := range m {
+			up[i][z] = float64(c.Leaf[i][z*c.Cats+int(x[c.Order[i]])])
+		}
+	}
+	for i := len(up) - 1; ; i-- {
+		most := 0.0
+		for _, u := range up[i] {
+			most = max(most, u)
+		}
+		if most == 0 {
+			return math.Inf(-1)
+		}
+		log += math.Log(most)
+		row := c.Trans[i]
+		for y := range c.parentStates(i) {
+			sum := 0.0
+			for z, u := range up[i] {
+				sum += float64(row[y*len(up[i])+z]) * (u / most)
+			}
+			if i == 0 {
+				return log + math.Log(sum)
+			}
+			up[c.Parent[i]][y] *= sum
+		}
+	}
+}

@@ -1,0 +1,34 @@
+// Package circuit holds probabilistic circuits: generative models of vectors of
+// small integers, such as the pixels of small pictures or a map of tokens, whose
+// marginals are exact and cheap, so that they can drive an entropy coder value by
+// value. For collections of pictures of one kind they take about half of what
+// general codecs do.
+//
+// The circuits are hidden Chow-Liu trees (Liu, Mandt and Van den Broeck, "Lossless
+// compression with probabilistic circuits", 2022): a tree over the variables, found
+// by their mutual information, with a hidden variable beside each.
+//
+//	c, err := circuit.Learn(ctx, data, nil)  // a Circuit, by expectation maximisation
+//	m, err := c.Quantise()                   // a Model: a byte for each parameter
+//	file, _ := m.MarshalBinary()
+//
+//	coder := m.NewCoder(16)                  // 16 vectors at a time
+//	err = coder.Encode(encoders, vectors)
+//	err = coder.Decode(decoders, vectors)
+//
+// A [Predictor] gives the same value by value, for codecs that have other things to
+// code between them.
+//
+// # Exactness
+//
+// Training uses any floating point. A Model has integers in its file, and what
+// follows from them on the way to a probability is float32 in a fixed order with
+// every product rounded. Streams are the same on every machine, and for every number
+// of lanes.
+//
+// # Untrusted input
+//
+// [ReadModel] checks everything and allocates within a limit. Whatever the model and
+// the stream, decoding ends after as many steps as there are variables and gives
+// values in range.
+package circuit
