@@ -1,5 +1,7 @@
 package kernels
 
+import "math"
+
 // Scalar quantisation of the columns of a matrix, which is what caches of keys and
 // values spend their time in: a group is some rows of a column, and has a zero point
 // and a scale of its own. Matrices are row-major, rows ld elements apart, and the
@@ -202,4 +204,21 @@ func transposeGeneric(dst []float32, ldd int, src []float32, lds, rows, n int) {
 			}
 		}
 	}
+}
+
+// MagnitudeF32 returns the largest of the bit patterns of x without their signs: that of
+// the largest magnitude, if all are numbers; infinity is above every finite one and NaN
+// above infinity. Of nothing it is 0.
+func MagnitudeF32(x []float32) uint32 { return magnitudeF32(x) }
+
+func magnitudeGeneric(x []float32) uint32 {
+	var a, b uint32
+	for ; len(x) >= 2; x = x[2:] {
+		a = max(a, math.Float32bits(x[0])&^(1<<31))
+		b = max(b, math.Float32bits(x[1])&^(1<<31))
+	}
+	if len(x) > 0 {
+		a = max(a, math.Float32bits(x[0])&^(1<<31))
+	}
+	return max(a, b)
 }

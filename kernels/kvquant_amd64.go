@@ -17,6 +17,9 @@ func columnMomentsF32AVX2(t *float32, q *float32, qq *float32, qt *float32, zero
 func dequantiseColumnsF32AVX2(x *float32, ld int, codes *uint8, ldc int, scale *float32, zero *int32, rows int, n int)
 
 //go:noescape
+func magnitudeF32AVX2(x *float32, n int) uint32
+
+//go:noescape
 func hadamardF32AVX2(x *float32, n int)
 
 //go:noescape
@@ -30,6 +33,9 @@ func columnMomentsF32AVX512(t *float32, q *float32, qq *float32, qt *float32, ze
 
 //go:noescape
 func dequantiseColumnsF32AVX512(x *float32, ld int, codes *uint8, ldc int, scale *float32, zero *int32, rows int, n int)
+
+//go:noescape
+func magnitudeF32AVX512(x *float32, n int) uint32
 
 //go:noescape
 func hadamardF32AVX512(x *float32, n int)

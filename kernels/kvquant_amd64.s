@@ -22,6 +22,24 @@ DATA magic<>+56(SB)/4, $0x4b000000
 DATA magic<>+60(SB)/4, $0x4b000000
 GLOBL magic<>(SB), RODATA|NOPTR, $64
 
+DATA most<>+0(SB)/4, $0x7fffffff
+DATA most<>+4(SB)/4, $0x7fffffff
+DATA most<>+8(SB)/4, $0x7fffffff
+DATA most<>+12(SB)/4, $0x7fffffff
+DATA most<>+16(SB)/4, $0x7fffffff
+DATA most<>+20(SB)/4, $0x7fffffff
+DATA most<>+24(SB)/4, $0x7fffffff
+DATA most<>+28(SB)/4, $0x7fffffff
+DATA most<>+32(SB)/4, $0x7fffffff
+DATA most<>+36(SB)/4, $0x7fffffff
+DATA most<>+40(SB)/4, $0x7fffffff
+DATA most<>+44(SB)/4, $0x7fffffff
+DATA most<>+48(SB)/4, $0x7fffffff
+DATA most<>+52(SB)/4, $0x7fffffff
+DATA most<>+56(SB)/4, $0x7fffffff
+DATA most<>+60(SB)/4, $0x7fffffff
+GLOBL most<>(SB), RODATA|NOPTR, $64
+
 DATA sign1<>+0(SB)/4, $0x00000000
 DATA sign1<>+4(SB)/4, $0x80000000
 DATA sign1<>+8(SB)/4, $0x00000000
@@ -336,6 +354,51 @@ rows:
 	VZEROUPPER
 	RET
 
+// func magnitudeF32AVX2(x *float32, n int) uint32
+// Requires: AVX, AVX2
+TEXT ·magnitudeF32AVX2(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS most<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+
+loop:
+	VPAND        (AX), Y0, Y5
+	VPMAXUD      Y5, Y1, Y1
+	VPAND        32(AX), Y0, Y5
+	VPMAXUD      Y5, Y2, Y2
+	VPAND        64(AX), Y0, Y5
+	VPMAXUD      Y5, Y3, Y3
+	VPAND        96(AX), Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPAND        128(AX), Y0, Y5
+	VPMAXUD      Y5, Y1, Y1
+	VPAND        160(AX), Y0, Y5
+	VPMAXUD      Y5, Y2, Y2
+	VPAND        192(AX), Y0, Y5
+	VPMAXUD      Y5, Y3, Y3
+	VPAND        224(AX), Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	ADDQ         $+256, AX
+	SUBQ         $+64, CX
+	JNZ          loop
+	VPMAXUD      Y3, Y1, Y1
+	VPMAXUD      Y4, Y2, Y2
+	VPMAXUD      Y2, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXUD      X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VPMAXUD      X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VPMAXUD      X0, X1, X1
+	VMOVD        X1, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func hadamardF32AVX2(x *float32, n int)
 // Requires: AVX
 TEXT ·hadamardF32AVX2(SB), NOSPLIT, $0-16
@@ -593,6 +656,45 @@ rows:
 	ADDQ      $+64, DI
 	SUBQ      $+16, R8
 	JNZ       columns
+	VZEROUPPER
+	RET
+
+// func magnitudeF32AVX512(x *float32, n int) uint32
+// Requires: AVX, AVX2, AVX512F
+TEXT ·magnitudeF32AVX512(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS most<>+0(SB), Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+
+loop:
+	VPANDD        (AX), Z0, Z5
+	VPMAXUD       Z5, Z1, Z1
+	VPANDD        64(AX), Z0, Z5
+	VPMAXUD       Z5, Z2, Z2
+	VPANDD        128(AX), Z0, Z5
+	VPMAXUD       Z5, Z3, Z3
+	VPANDD        192(AX), Z0, Z5
+	VPMAXUD       Z5, Z4, Z4
+	ADDQ          $+256, AX
+	SUBQ          $+64, CX
+	JNZ           loop
+	VPMAXUD       Z3, Z1, Z1
+	VPMAXUD       Z4, Z2, Z2
+	VPMAXUD       Z2, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPMAXUD       Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPMAXUD       X0, X1, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXUD       X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VPMAXUD       X0, X1, X1
+	VMOVD         X1, AX
+	MOVL          AX, ret+16(FP)
 	VZEROUPPER
 	RET
 

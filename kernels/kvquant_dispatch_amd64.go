@@ -99,3 +99,14 @@ func hadamard(x []float32, n int) {
 		hadamardGeneric(x, n)
 	}
 }
+
+func magnitudeF32(x []float32) uint32 {
+	n := len(x) &^ 63
+	switch {
+	case n == 0 || tier == Generic:
+		return magnitudeGeneric(x)
+	case tier == AVX512:
+		return max(magnitudeF32AVX512(&x[0], n), magnitudeGeneric(x[n:]))
+	}
+	return max(magnitudeF32AVX2(&x[0], n), magnitudeGeneric(x[n:]))
+}

@@ -23,3 +23,5 @@ func transposeF32(dst []float32, ldd int, src []float32, lds, rows, n int) {
 }
 
 func hadamard(x []float32, n int) { hadamardGeneric(x, n) }
+
+func magnitudeF32(x []float32) uint32 { return magnitudeGeneric(x) }

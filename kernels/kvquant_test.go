@@ -153,6 +153,25 @@ func TestColumnsRefuse(t *testing.T) {
 	}
 }
 
+func TestMagnitudeF32(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 37))
+	for n := range 300 {
+		x := randomColumns(r, 1, n)
+		if n > 0 {
+			x[r.IntN(n)] = []float32{-1e30, float32(math.Inf(-1)), float32(math.NaN()), 1e-40}[n%4]
+		}
+		want := uint32(0)
+		for _, v := range x {
+			want = max(want, math.Float32bits(float32(math.Abs(float64(v)))))
+		}
+		eachTier(t, func(l Level) {
+			if got := MagnitudeF32(x); got != want {
+				t.Fatalf("%v: magnitude of %d is %x, want %x", l, n, got, want)
+			}
+		})
+	}
+}
+
 func TestTransposeF32(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 19))
 	for range 300 {
@@ -266,6 +285,7 @@ func BenchmarkColumns(b *testing.B) {
 		{"moments", func() { m.Of(&g, x, n, rows, n) }},
 		{"codes", func() { g.Codes(codes, n, x, n, rows, n) }},
 		{"values", func() { DequantiseColumns(y, n, codes, n, scale, zero, rows, n) }},
+		{"magnitude", func() { MagnitudeF32(x) }},
 		{"transpose", func() { TransposeF32(y, rows, x, n, rows, n) }},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchTiers(b, 4*rows*n, c.f) })

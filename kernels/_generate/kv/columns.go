@@ -227,3 +227,51 @@ func dequantiseColumns(s isa) {
 		}, [2]reg.Register{out, ld}, [2]reg.Register{p, ldc})
 	})
 }
+
+// magnitude writes the maximum of n elements without their signs, as bits, n a positive
+// multiple of 64.
+func magnitude(s isa, most operand.Mem) {
+	TEXT("magnitudeF32"+s.name, NOSPLIT, "func(x *float32, n int) uint32")
+	Pragma("noescape")
+	x, n := pointer("x"), pointer("n")
+	mask := s.repeated(most)
+	acc := make([]vec, 4)
+	for k := range acc {
+		acc[k] = s.vec()
+		s.zero(acc[k])
+	}
+	Label("loop")
+	for j := range 64 / s.lanes {
+		v, a := s.vec(), acc[j%len(acc)]
+		if s.wide() {
+			VPANDD(operand.Mem{Base: x, Disp: j * s.bytes()}, mask, v)
+		} else {
+			VPAND(operand.Mem{Base: x, Disp: j * s.bytes()}, mask, v)
+		}
+		VPMAXUD(v, a, a)
+	}
+	ADDQ(operand.I32(256), x)
+	SUBQ(operand.I8(64), n)
+	JNZ(ref("loop"))
+	VPMAXUD(acc[2], acc[0], acc[0])
+	VPMAXUD(acc[3], acc[1], acc[1])
+	VPMAXUD(acc[1], acc[0], acc[0])
+	half := acc[0].AsY()
+	if s.wide() {
+		high := YMM()
+		VEXTRACTI64X4(operand.U8(1), acc[0], high)
+		VPMAXUD(high, half, half)
+	}
+	quarter, high := acc[0].AsX(), XMM()
+	VEXTRACTI128(operand.U8(1), half, high)
+	VPMAXUD(high, quarter, quarter)
+	VPSHUFD(operand.U8(0x4e), quarter, high)
+	VPMAXUD(high, quarter, quarter)
+	VPSHUFD(operand.U8(0xb1), quarter, high)
+	VPMAXUD(high, quarter, quarter)
+	out := GP32()
+	VMOVD(quarter, out)
+	Store(out, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}

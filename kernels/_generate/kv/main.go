@@ -78,6 +78,7 @@ func (s isa) repeated(m operand.Mem) reg.VecVirtual {
 func main() {
 	ConstraintExpr("!noasm")
 	magic := data("magic", func(int) uint32 { return math.Float32bits(1 << 23) })
+	most := data("most", func(int) uint32 { return 1<<31 - 1 })
 	signs := make(map[int]operand.Mem)
 	for h := 1; h < 16; h *= 2 {
 		signs[h] = data(fmt.Sprintf("sign%d", h), func(i int) uint32 { return uint32(i/h%2) << 31 })
@@ -87,6 +88,7 @@ func main() {
 		columnCodes(s, magic)
 		columnMoments(s, magic)
 		dequantiseColumns(s)
+		magnitude(s, most)
 		hadamard(s, signs)
 	}
 	transpose8()
