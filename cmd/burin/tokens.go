@@ -14,6 +14,8 @@ func (s *streams) tokensCommand() *cli.Command {
 		Usage: "count, prepare and reduce the visual tokens of vision-language models",
 		Commands: []*cli.Command{
 			// One subcommand a line, in this order: plan, fit, prepare, render, reduce, kv.
+			s.tokensPlanCommand(),
+			s.tokensFitCommand(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
