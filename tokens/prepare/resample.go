@@ -143,10 +143,15 @@ func newWeights(f filter, b Backend, n, m int) *weights {
 // resize returns the picture brought to w × h pixels, by at most workers
 // goroutines; it is p itself if it has that size.
 func (p *raster) resize(w, h int, f filter, b Backend, workers int) *raster {
-	if b == PIL && p.h-h > max(2*(p.w-w), 0) {
+	if columnsFirst(b, p.w, p.h, w, h) {
 		return p.resizeColumns(h, f, b, workers).resizeRows(w, f, b, workers)
 	}
 	return p.resizeRows(w, f, b, workers).resizeColumns(h, f, b, workers)
+}
+
+// columnsFirst reports whether the columns are resized before the rows.
+func columnsFirst(b Backend, fromW, fromH, w, h int) bool {
+	return b == PIL && fromH-h > max(2*(fromW-w), 0)
 }
 
 func (p *raster) resizeRows(w int, f filter, b Backend, workers int) *raster {
