@@ -36,7 +36,8 @@ func NewEncoder(w io.Writer, o *Options) (*Encoder, error) {
 func (e *Encoder) Codec() string { return e.codec.Name }
 
 // Encode writes m as one file. It returns soon after ctx is done, with the
-// error of ctx. When it fails, an incomplete file may have been written.
+// error of ctx; see Options.Stop for how to end it with a file. When it fails, an
+// incomplete file may have been written.
 func (e *Encoder) Encode(ctx context.Context, m image.Image) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -59,7 +60,7 @@ func (e *Encoder) Encode(ctx context.Context, m image.Image) error {
 		return err
 	}
 	e.o.Progress(0)
-	if err := e.codec.Encode(ctx, src, e.o, w); err != nil {
+	if err := e.encode(ctx, src, w); err != nil {
 		return err
 	}
 	if err := w.write(kindEnd, true, nil); err != nil {
@@ -71,6 +72,31 @@ func (e *Encoder) Encode(ctx context.Context, m image.Image) error {
 	e.sections, e.written = w.sections, w.n
 	e.o.Progress(1)
 	return nil
+}
+
+// encode runs the codec, and ends one that does not heed Stop.
+func (e *Encoder) encode(ctx context.Context, src *Source, w *SectionWriter) error {
+	o := *e.o
+	o.Status = o.timed(o.Status)
+	if o.Stop == nil || e.codec.Anytime {
+		return e.codec.Encode(ctx, src, &o, w)
+	}
+	stoppable, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-o.Stop:
+			cancel(ErrStopped)
+		case <-ended:
+		}
+	}()
+	err := e.codec.Encode(stoppable, src, &o, w)
+	if err != nil && ctx.Err() == nil && context.Cause(stoppable) == ErrStopped {
+		return ErrStopped
+	}
+	return err
 }
 
 // Header describes the file that Encode wrote last.

@@ -26,6 +26,10 @@ var (
 	// than the ones at hand.
 	ErrModelMismatch = errors.New("burin: file was coded with another trained model")
 
+	// ErrStopped reports that Options.Stop ended a codec that has no file before
+	// its end.
+	ErrStopped = errors.New("burin: stopped before there was a file")
+
 	// ErrChecksum reports that a CRC-32C does not match: the file is damaged.
 	ErrChecksum = errors.New("burin: checksum mismatch")
 )

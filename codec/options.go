@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // The effort scale is one for all codecs: 1 takes milliseconds a megapixel, each
@@ -105,15 +106,31 @@ type Options struct {
 	// 1 means that the picture is upright.
 	Orientation int
 
+	// TimeLimit, if above 0, is how long Encode may take: the best that can be done by
+	// then is coded, by the clock and not by the byte the same each time. 0 means as
+	// long as Effort and Target take. A codec that cannot keep to a limit (see
+	// [Codec].Anytime) is refused rather than late. What cannot be cut, which is about
+	// the time to decode the file, may come on top.
+	TimeLimit time.Duration
+
+	// Stop, unless nil, ends Encode soon after it is closed, with the best file so far
+	// if the codec is Anytime, and with ErrStopped if not. That is other than
+	// cancelling the context, after which there is no file.
+	Stop <-chan struct{}
+
 	// Progress, unless nil, is called with the share done, from 0 to 1, never
 	// falling. Calls do not overlap but may come from different goroutines, and
 	// the encoder waits for them.
 	Progress func(done float64)
+
+	// Status, unless nil, is called as Progress is, by codecs that have more to tell,
+	// perhaps many times a second.
+	Status func(Status)
 }
 
 // DefaultOptions returns what nil Options mean: the first registered lossless
 // codec, DefaultEffort, as many workers as GOMAXPROCS, no metadata, orientation
-// 1 and no progress.
+// 1, no time limit and no progress.
 func DefaultOptions() *Options {
 	return &Options{Effort: DefaultEffort, Orientation: 1}
 }
@@ -133,6 +150,9 @@ func (o *Options) resolve() (*Options, error) {
 	}
 	if err := c.Target.check(); err != nil {
 		return nil, err
+	}
+	if c.TimeLimit < 0 {
+		return nil, OptionError(fmt.Sprintf("time limit %v is negative", c.TimeLimit))
 	}
 	if err := resolveWorkers(&c.Workers); err != nil {
 		return nil, err

@@ -18,14 +18,20 @@ type Codec struct {
 	// Targets lists the targets that Encode can aim at.
 	Targets []TargetKind
 
+	// Anytime says that Encode heeds TimeLimit and Stop of the options: it ends by
+	// then, or soon after, with the best file that it has. NewEncoder refuses a
+	// TimeLimit for other codecs.
+	Anytime bool
+
 	// Sections lists the kinds of section that Encode writes. Decode sees no
 	// others: unknown optional ones are skipped and unknown mandatory ones
 	// refused before it is asked.
 	Sections []string
 
 	// Encode writes the samples of src to w. The options are checked: Workers is
-	// at least 1, Target is among Targets, and Progress may be called from any
-	// goroutine. It returns soon after ctx is done.
+	// at least 1, Target is among Targets, and Progress and Status may be called
+	// from any goroutine; Status tells Progress. It returns soon after ctx is done,
+	// with an error.
 	Encode func(ctx context.Context, src *Source, o *Options, w *SectionWriter) error
 
 	// Decode reads the sections up to io.EOF and writes every sample of every
@@ -93,14 +99,22 @@ func choose(o *Options) (*Codec, error) {
 		switch {
 		case o.Codec != "" && o.Codec != c.Name:
 			continue
-		case c.Supports(o.Target.Kind):
+		case c.Supports(o.Target.Kind) && (c.Anytime || o.TimeLimit == 0):
 			return &c, nil
-		case o.Codec != "":
+		case o.Codec == "":
+			continue
+		case c.Supports(o.Target.Kind):
+			return nil, UnsupportedError(fmt.Sprintf("codec %q cannot keep to a time limit", c.Name))
+		default:
 			return nil, UnsupportedError(fmt.Sprintf("codec %q cannot aim at a target of %v", c.Name, o.Target.Kind))
 		}
 	}
 	if o.Codec != "" {
 		return nil, UnsupportedError(fmt.Sprintf("codec %q is not registered", o.Codec))
 	}
-	return nil, UnsupportedError(fmt.Sprintf("no registered codec can aim at a target of %v", o.Target.Kind))
+	limit := ""
+	if o.TimeLimit > 0 {
+		limit = " within a time limit"
+	}
+	return nil, UnsupportedError(fmt.Sprintf("no registered codec can aim at a target of %v%s", o.Target.Kind, limit))
 }

@@ -27,18 +27,22 @@ type FitOptions struct {
 	Arch Arch
 	// Lambda weighs the rate, MinLambda..MaxLambda: what is minimised is the mean
 	// squared error of samples in 0..1 plus Lambda times the bits per pixel. 1e-4 is
-	// high quality, 1e-2 low.
+	// high quality, 1e-2 low. It is not used if there is a target.
 	Lambda float64
-	// TargetBPP, if above 0, is the rate in bits per pixel, and TargetPSNR, if above 0, the
-	// quality in dB that the fit is to end with; at most one may be set. Lambda is where
-	// it starts then: from far off, less of the fit is left for where it leads, and a rate
-	// may be missed by some percent.
+	// TargetBPP, if above 0, is the rate in bits per pixel of the whole stream that the fit
+	// is to end with: at most that, unless the networks alone take more, and within 1%,
+	// unless it has no use for more. TargetPSNR, if above 0, is the quality in dB, met
+	// within 0.1 dB unless it is out of reach. At most one may be set.
 	TargetBPP, TargetPSNR float64
 	// Iterations of fitting, 0..MaxIterations: some 150 for a draft, 10000 for the best.
+	// A target may take up to half as many again.
 	Iterations int
 	// TimeLimit, if above 0, makes the schedule end by then: the fit takes larger
 	// strides as the time runs out. The result then depends on the machine's speed.
 	TimeLimit time.Duration
+	// Stop, if not nil, ends the fit soon after it is closed, with the best that it has.
+	// The result then depends on when that was.
+	Stop <-chan struct{}
 	// Refine is how many rounds of decisions on single latents follow, 0..100.
 	Refine int
 	Seed   uint64
@@ -48,15 +52,9 @@ type FitOptions struct {
 	// Prior is where the networks start from and what their cost is counted against.
 	// It must be valid for Arch; nil means a fresh start.
 	Prior *Quantised
-	// Progress, if not nil, is called now and then by the goroutine that called Fit.
+	// Progress, if not nil, is called after every iteration, and now and then after
+	// those, by the goroutine that called Fit.
 	Progress func(FitProgress)
-}
-
-// FitProgress is how far a fit is.
-type FitProgress struct {
-	Phase            string // "fit", "networks" or "latents"
-	Iteration, Total int    // in the phase
-	Loss, BPP, PSNR  float64
 }
 
 // A Fitted picture is what EncodeStream takes, and figures of what the decoder will
@@ -72,7 +70,7 @@ type Fitted struct {
 	PSNR       float64 // dB, +Inf if MSE is 0
 	Lambda     float64 // that of the options, or where a target led
 	Loss       float64 // MSE + Lambda*BPP
-	Iterations int     // done
+	Iterations int     // done, which are more than asked for where a target took more
 	Elapsed    time.Duration
 }
 
@@ -89,7 +87,7 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 	switch {
 	case len(pix) != o.Arch.Channels*width*height:
 		return fmt.Errorf("%w: %d samples for %d x %d x %d", ErrFit, len(pix), o.Arch.Channels, height, width)
-	case !(o.Lambda >= MinLambda && o.Lambda <= MaxLambda):
+	case !o.steered() && !(o.Lambda >= MinLambda && o.Lambda <= MaxLambda):
 		return fmt.Errorf("%w: lambda %v is outside %v..%v", ErrFit, o.Lambda, MinLambda, MaxLambda)
 	case !(o.TargetBPP >= 0) || !(o.TargetPSNR >= 0) || o.TargetBPP > 0 && o.TargetPSNR > 0:
 		return fmt.Errorf("%w: targets of %v bpp and %v dB", ErrFit, o.TargetBPP, o.TargetPSNR)
@@ -112,10 +110,9 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 }
 
 // Fit fits latents and networks to a picture, pix[(c*height+y)*width+x] being sample
-// x, y of channel c in 0..1. When ctx is done it returns the best it has so far, without
-// an error: a fit that was cut short is a valid one. For a seed the result depends on
-// nothing but the tier of the kernels, and on time if TimeLimit is set or ctx ends.
-// It needs some 200 bytes of memory for each pixel of three channels.
+// x, y of channel c in 0..1. It returns the error of ctx within an iteration of its end.
+// For a seed the result depends on nothing but the tier of the kernels, and on time if
+// TimeLimit is set or Stop is closed. It needs some 200 bytes of memory for each pixel of three channels.
 func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Fitted, error) {
 	if err := o.check(pix, width, height); err != nil {
 		return nil, err
@@ -124,27 +121,40 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 	if err != nil {
 		return nil, err
 	}
-	f.fit(ctx)
-	f.lat.integers(f.latents)
-	f.quantise()
+	for again := true; again; again = f.rewind(ctx) {
+		f.fit(ctx)
+		f.lat.integers(f.latents)
+		f.quantise(ctx)
+	}
 	f.refine(ctx)
+	f.reach(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return f.result(), nil
 }
 
 // A fitter is a fit in progress.
 type fitter struct {
 	*FitOptions
-	start      time.Time
-	net        *fitNet
-	lat        *fitLatents
-	nets       *nn.SOAP
-	before     *Nets // the last step of nets
-	prior      *Nets // what the networks are coded from
-	done       int   // iterations
-	best       fitState
-	latents    Latents // integers, and the networks for them
-	q          *Quantised
-	weightBits float64 // of q
+	start  time.Time
+	net    *fitNet
+	lat    *fitLatents
+	nets   *nn.SOAP
+	before *Nets   // the last step of nets
+	prior  *Nets   // what the networks are coded from
+	done   int     // iterations
+	end    int     // what done comes to
+	from   float64 // where the schedule begins
+	shown  FitProgress
+	// Of steering: how often the schedule was set back, what was last taken to be
+	// missing before that part of it, and by how much more it is each time.
+	rewound        int
+	expected, bias float64
+	best           fitState
+	latents        Latents // integers, and the networks for them
+	q              *Quantised
+	weightBits     float64 // of q
 }
 
 // A fitState is the real numbers of a fit, and what they cost when rounded.
@@ -157,17 +167,20 @@ type fitState struct {
 func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error) {
 	target := &nn.Tensor{C: o.Arch.Channels, H: height, W: width, Data: pix}
 	options := *o
-	f := &fitter{FitOptions: &options, start: time.Now(), best: fitState{loss: math.Inf(1)}}
+	f := &fitter{FitOptions: &options, start: time.Now(), best: fitState{loss: math.Inf(1)}, end: o.Iterations}
 	var err error
 	if f.net, err = newFitNet(o.Arch, target, o.Pool); err != nil {
 		return nil, err
+	}
+	if f.steered() {
+		f.Lambda = f.startLambda()
 	}
 	f.prior = NewNets(&o.Arch)
 	if o.Prior != nil {
 		f.prior = o.Prior.Nets()
 		f.net.set(f.prior)
 	} else {
-		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), o.Lambda)
+		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), f.Lambda)
 	}
 	f.lat = newFitLatents(f.net, o.Seed)
 	f.before = NewNets(&o.Arch)
@@ -182,14 +195,15 @@ func (f *fitter) fit(ctx context.Context) {
 	if f.steered() {
 		check = max(f.Iterations/40, 5)
 	}
-	x := 0.0
+	x := f.from
 	before := f.start
-	for f.done < f.Iterations && x < 1 && ctx.Err() == nil {
+	for f.done < f.end && x < 1 && !f.over(ctx) {
 		f.iterate(paceAt(x, f.done))
 		f.done++
-		if f.done%check == 0 || f.done == f.Iterations {
+		if f.done%check == 0 || f.done == f.end {
 			f.look(x)
 		}
+		f.tell("fit", f.done, f.Iterations, x)
 		stride := 1 / float64(f.Iterations)
 		if f.TimeLimit > 0 {
 			now := time.Now()
@@ -203,7 +217,7 @@ func (f *fitter) fit(ctx context.Context) {
 		}
 		x += stride
 	}
-	if f.done%check != 0 && f.done < f.Iterations || f.done == 0 {
+	if f.done%check != 0 && f.done < f.end || f.done == 0 {
 		f.look(x)
 	}
 	f.net.set(f.best.nets)
@@ -266,17 +280,6 @@ func (f *fitter) moveNets(rate float64) {
 	}
 }
 
-// finishing is how long what follows the iterations may take: some tens of them.
-func (f *fitter) finishing() time.Duration {
-	if f.done == 0 {
-		return 0
-	}
-	return time.Since(f.start) / time.Duration(f.done) * time.Duration(finishIterations+refineIterations*f.Refine)
-}
-
-// late reports whether the time limit is over.
-func (f *fitter) late() bool { return time.Since(f.start) > f.TimeLimit }
-
 // look measures the fit with rounded latents, keeps it if it is the best so far, or the
 // last on the way to a target, reports, and steers.
 func (f *fitter) look(x float64) {
@@ -284,7 +287,7 @@ func (f *fitter) look(x float64) {
 	distortion, bits := f.net.distortion(nil), f.net.arm.pass(0, false, false)
 	bpp := bits / float64(f.net.w*f.net.h)
 	loss := distortion + f.Lambda*bpp
-	f.report("fit", f.done, f.Iterations, distortion, bpp)
+	f.see(distortion, bpp+f.netBits()/float64(f.net.w*f.net.h))
 	f.steer(distortion, bpp, x)
 	if !(loss < f.best.loss) && f.best.nets != nil && !f.steered() {
 		return
@@ -302,12 +305,6 @@ func (f *fitter) look(x float64) {
 	}
 	for i, y := range f.lat.y {
 		copy(f.best.y[i], y)
-	}
-}
-
-func (f *fitter) report(phase string, i, total int, distortion, bpp float64) {
-	if f.Progress != nil {
-		f.Progress(FitProgress{phase, i, total, distortion + f.Lambda*bpp, bpp, psnr(distortion)})
 	}
 }
 

@@ -55,8 +55,15 @@ func TestFitPicture(t *testing.T) {
 	pix := deadLeaves(1, 3, w, h)
 	a := Presets[1].Arch(w, h, 3)
 	phases := map[string]int{}
+	last := FitProgress{}
 	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 2e-3, Iterations: 200, Refine: 2, Pool: fitPool(t, 2),
-		Progress: func(p FitProgress) { phases[p.Phase]++ }})
+		Progress: func(p FitProgress) {
+			if !(p.Done >= last.Done) {
+				t.Errorf("%v after %v of the fit", p.Done, last.Done)
+			}
+			phases[p.Phase]++
+			last = p
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +98,11 @@ func TestFitPicture(t *testing.T) {
 	if !(f.PSNR > psnr(flat)+14) || !(f.LatentBits < 1.6*w*h) {
 		t.Errorf("%.2f dB at %.0f bits of latents, want %.2f dB and %.0f", f.PSNR, f.LatentBits, psnr(flat)+14, 1.6*w*h)
 	}
-	if phases["fit"] == 0 || phases["networks"] != int(NumModules) || phases["latents"] != 6 {
+	if phases["fit"] != 200 || phases["networks"] != int(NumModules) || phases["latents"] != 6 {
 		t.Errorf("progress: %v", phases)
+	}
+	if last.Done != 1 || math.Abs(last.BPP/f.BPP-1) > 0.02 || math.Abs(last.PSNR-f.PSNR) > 0.1 {
+		t.Errorf("progress ends with %+v, the fit has %v bpp, %v dB", last, f.BPP, f.PSNR)
 	}
 }
 
@@ -116,24 +126,33 @@ func TestFitWorkers(t *testing.T) {
 	}
 }
 
-// TestFitCut: a fit that ends early is a valid one, better the later it ends.
+// TestFitCut: a fit that is stopped is a valid one, better the later that is, and one
+// that is cancelled none.
 func TestFitCut(t *testing.T) {
 	const w, h = 40, 31
 	pix := deadLeaves(3, 3, w, h)
 	a := Presets[0].Arch(w, h, 3)
 	var before float64
 	for i, after := range []int{0, 25, 100} {
-		ctx, cancel := context.WithCancel(context.Background())
-		o := &FitOptions{Arch: a, Lambda: 1e-3, Iterations: 400, Refine: 1, Progress: func(p FitProgress) {
-			if p.Iteration >= after {
-				cancel()
+		stop := make(chan struct{})
+		stopped := 0
+		o := &FitOptions{Arch: a, Lambda: 1e-3, Iterations: 400, Refine: 1, Stop: stop, Progress: func(p FitProgress) {
+			switch {
+			case stopped > 0:
+				stopped++
+			case p.Iteration >= after:
+				stopped = 1
+				close(stop)
 			}
 		}}
 		if after == 0 {
-			cancel()
+			stopped = 1
+			close(stop)
 		}
-		f, err := Fit(ctx, pix, w, h, o)
-		cancel()
+		f, err := Fit(context.Background(), pix, w, h, o)
+		if stopped != 1 {
+			t.Errorf("%d reports of progress after the stop", stopped-1)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,6 +170,19 @@ func TestFitCut(t *testing.T) {
 			t.Errorf("loss %v after %d iterations, %v before", f.Loss, f.Iterations, before)
 		}
 		before = f.Loss
+		ctx, cancel := context.WithCancel(context.Background())
+		o.Stop, o.Progress = nil, func(p FitProgress) {
+			if ctx.Err() != nil {
+				t.Errorf("cancelled, yet at %d of %s", p.Iteration, p.Phase)
+			}
+			if p.Iteration >= after {
+				cancel()
+			}
+		}
+		if f, err := Fit(ctx, pix, w, h, o); f != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled after %d iterations: error %v", after, err)
+		}
+		cancel()
 	}
 	// A time limit ends it too: far from all iterations are done.
 	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-3, Iterations: MaxIterations, TimeLimit: 200 * time.Millisecond})

@@ -18,9 +18,12 @@ type fitARM struct {
 	workers  []fitWorker
 	parents  int // in use
 
-	weight               float32 // of a bit in the loss
-	networks, latents    bool
-	each                 [][]float32 // set to the bits of all latents, [Grids][h*w], if not nil
+	weight            float32 // of a bit in the loss
+	networks, latents bool
+	each              [][]float32 // set to the bits of all latents, [Grids][h*w], if not nil
+	// around, if not nil, is set to the bits of all latents one lower and one higher than
+	// they are.
+	around               *[2][][]float32
 	load, piece, collect func(worker, task int)
 }
 
@@ -49,6 +52,7 @@ type fitWorker struct {
 	grads    [][]float32 // likewise, their gradients
 	padded   []float32
 	a, b     []float32
+	moved    []float32 // values, one lower or higher
 }
 
 func newFitARM(f *fitNet) (*fitARM, error) {
@@ -84,7 +88,7 @@ func newFitARM(f *fitNet) (*fitARM, error) {
 	wide := f.w + 8 // a row of the finest grid, as a multiple of 8
 	for range f.pool.Workers() {
 		w := fitWorker{block: m.mlps[0].NewBlock(), y: -1,
-			bits: make([]float32, nn.BlockSize), dx: make([]float32, nn.BlockSize),
+			bits: make([]float32, nn.BlockSize), dx: make([]float32, nn.BlockSize), moved: make([]float32, nn.BlockSize),
 			padded: make([]float32, wide+2), a: make([]float32, wide), b: make([]float32, wide)}
 		for range m.parents {
 			w.rows = append(w.rows, make([]float32, wide))
@@ -163,6 +167,16 @@ func (m *fitARM) runPiece(worker, task int) {
 		m.gather(w, p, at, n)
 		mlp.Forward(b, n)
 		bits, dx := w.bits[:n], w.dx[:n]
+		if m.around != nil {
+			moved := w.moved[:n]
+			for k, to := range m.around {
+				for i, v := range z[at : at+n] {
+					moved[i] = v + float32(2*k-1)
+				}
+				kernels.LaplaceBitsF32(to[p.grid][at:at+n], dx, b.OutputGrad(0)[:n], b.OutputGrad(1)[:n],
+					moved, b.Output(0)[:n], b.Output(1)[:n], m.weight, scaleMin, scaleMax)
+			}
+		}
 		kernels.LaplaceBitsF32(bits, dx, b.OutputGrad(0)[:n], b.OutputGrad(1)[:n],
 			z[at:at+n], b.Output(0)[:n], b.Output(1)[:n], m.weight, scaleMin, scaleMax)
 		p.bits += kernels.SumF32(bits)

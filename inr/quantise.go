@@ -1,6 +1,9 @@
 package inr
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // What follows the iterations of a fit: networks become integers, module by module,
 // and then single latents are decided again.
@@ -13,7 +16,9 @@ const finishIterations = 12
 // coarser. Finer ones gain nothing at any rate.
 const finestStep = 12
 
-// usualStep are steps that the search comes to.
+// usualStep are steps that the search comes to, and usualZone a dead zone.
+const usualZone = 0.1
+
 var usualStep = [NumModules]int{ARMWeights: 6, ARMBiases: 4, UpsampleTaps: 8, SynthHidden: 7, SynthWeights: 8, SynthBiases: 8}
 
 // deadZones are how far from the middle between two integers the limit lies that
@@ -22,8 +27,8 @@ var deadZones = [...]float64{0, 0.1, 0.2, 0.3}
 
 // quantise sets q to integers for the networks, with the steps that cost least:
 // distortion plus lambda times the bits of latents and networks, the modules one
-// after the other.
-func (f *fitter) quantise() {
+// after the other. What is left when the fit is over gets the usual steps.
+func (f *fitter) quantise(ctx context.Context) {
 	prior := f.Prior
 	if prior == nil {
 		prior = NewQuantised(&f.Arch)
@@ -35,9 +40,15 @@ func (f *fitter) quantise() {
 		f.q.quantise(m, real, prior, min(MaxStep[m], finestStep), 0)
 	}
 	n := float64(f.net.w * f.net.h)
-	distortion := f.net.distortion(nil)
-	bits := f.net.arm.pass(0, false, false)
+	distortion, bits := math.Inf(1), math.Inf(1)
+	if !f.over(ctx) {
+		distortion, bits = f.net.distortion(nil), f.net.arm.pass(0, false, false)
+	}
 	for m := range NumModules {
+		if f.over(ctx) {
+			f.q.quantise(m, real, prior, uint8(usualStep[m]), usualZone)
+			continue
+		}
 		cost := func() float64 {
 			f.net.set(f.q.Nets())
 			var c float64
@@ -68,7 +79,8 @@ func (f *fitter) quantise() {
 			best, bestZone = c, zone
 		}
 		f.q.quantise(m, real, prior, bestStep, bestZone)
-		f.report("networks", int(m)+1, int(NumModules), distortion, bits/n)
+		f.see(distortion, (bits+WeightBits(&f.Arch, f.q, f.Prior))/n)
+		f.tell("networks", int(m)+1, int(NumModules), float64(m+1)/float64(NumModules))
 	}
 	f.net.set(f.q.Nets())
 	f.weightBits = WeightBits(&f.Arch, f.q, f.Prior)

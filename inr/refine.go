@@ -2,7 +2,6 @@ package inr
 
 import (
 	"context"
-	"math"
 
 	"github.com/burin-codec/burin/kernels"
 )
@@ -73,10 +72,7 @@ func (r *refiner) measure(m *fitMaps) (distortion, bits float64) {
 // on until that is reached.
 func (f *fitter) refine(ctx context.Context) {
 	rounds := f.Refine
-	if f.steered() {
-		rounds = max(rounds, steerRounds)
-	}
-	if rounds == 0 {
+	if rounds == 0 || f.over(ctx) {
 		return
 	}
 	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
@@ -87,26 +83,16 @@ func (f *fitter) refine(ctx context.Context) {
 		for g := grids - 1; g >= 0; g-- {
 			// Anew, as sums of differences drift.
 			distortion, bits := r.measure(&r.before)
-			// What the integers of the coded side cost more than real numbers do.
-			excess := 0.0
-			if f.steered() {
-				excess = f.latentBits() - bits
-			}
 			for phase := range refinePhases {
-				if ctx.Err() != nil || f.TimeLimit > 0 && f.late() {
+				if f.over(ctx) {
 					return
-				}
-				if f.steered() {
-					missing := f.missing(distortion, (bits+excess+f.weightBits)/n, 0)
-					if round >= f.Refine && math.Abs(missing) < steerNear {
-						return
-					}
-					r.lambda = f.Lambda * math.Exp(min(max(steerLattices*missing, -3), 3))
 				}
 				r.lattice(g, phase%refineSpacing, phase/refineSpacing, round%2 == 1)
 				distortion, bits = r.sums()
 			}
-			f.report("latents", round*grids+grids-g, rounds*grids, distortion, bits/n)
+			f.see(distortion, (bits+f.weightBits)/n)
+			i := round*grids + grids - g
+			f.tell("latents", i, rounds*grids, float64(i)/float64(rounds*grids))
 		}
 	}
 }

@@ -1,24 +1,31 @@
 package inr
 
-import "math"
+import (
+	"context"
+	"math"
+	"slices"
+)
 
 // Steering: a fit that is to reach a rate or a quality moves its lambda on the way.
 // Figures of rounded latents midway differ from those at the end in a known manner:
-// the rate is higher, the quality lower, both about in proportion to what is left of
-// the schedule. Steps are damped, as latents take their time to follow; what is still
-// missing at the end the decisions on single latents make up, with a lambda that is
-// moved after each lattice.
+// the rate is higher, the more so the lower it is, and the quality lower. Late in the
+// schedule latents hardly move any more. So lambda then stays, and what is missing at
+// the end tells by how much this picture differs from that manner, with which the last
+// part of the schedule runs again, from another lambda. The little that is missing then
+// single latents make up, see reach.
 const (
-	rateExcess    = 0.4  // logarithm of the rate at the start by that at the end
-	qualityLack   = 1.4  // dB
-	rateSlope     = 0.6  // by how much the logarithm of the rate falls for one of lambda
-	qualitySlope  = 2.3  // dB that quality falls for one of the logarithm of lambda
-	steerGain     = 0.2  // the part of what is missing that a step makes up, twice that at the end
-	steerLimit    = 0.7  // of a step of the logarithm of lambda
-	steerStart    = 0.15 // of the schedule: what is before means little
-	steerNear     = 0.01 // what may be missing at the end
-	steerRounds   = 4    // of decisions on latents at most, until it is
-	steerLattices = 12   // gain of their lambda
+	rateExcess   = 0.16 // logarithm of the rate at the start by that at the end, of 1 bpp
+	rateExcessTo = 0.75 // likewise at the lowest rates; it falls with the rate
+	qualityLack  = 4    // dB, falling off with the square of what is left
+	rateSlope    = 0.45 // by how much the logarithm of the rate falls for one of lambda
+	qualitySlope = 2.1  // dB that quality falls for one of the logarithm of lambda
+	steerGain    = 0.2  // the part of what is missing that a step makes up, twice that at the end
+	steerLimit   = 0.7  // of a step of the logarithm of lambda
+	steerStart   = 0.2  // of the schedule: what is before means little
+	steerEnd     = 0.9
+	steerNear    = 0.03 // what may be missing at the end, as a logarithm of lambda
+	rewindTo     = 0.75 // of the schedule
+	rewinds      = 2    // at most
 )
 
 // steered reports whether the fit has a target.
@@ -28,19 +35,115 @@ func (o *FitOptions) steered() bool { return o.TargetBPP > 0 || o.TargetPSNR > 0
 // by what the end will be like, with the given part of the schedule left.
 func (f *fitter) missing(distortion, bpp, left float64) float64 {
 	if f.TargetBPP > 0 {
-		return (math.Log(bpp/f.TargetBPP) - rateExcess*left) / rateSlope
+		excess := min(rateExcess/f.TargetBPP, rateExcessTo)
+		return (math.Log(bpp/f.TargetBPP) - excess*left) / rateSlope
 	}
-	return (psnr(distortion) + qualityLack*left - f.TargetPSNR) / qualitySlope
+	return (psnr(distortion) + qualityLack*left*left - f.TargetPSNR) / qualitySlope
 }
 
 // steer moves lambda after a look at the fit, whose rate bpp is that of latents alone.
 func (f *fitter) steer(distortion, bpp, x float64) {
-	if !f.steered() || x < steerStart {
+	if !f.steered() || x < steerStart || x > steerEnd {
 		return
 	}
 	bpp += f.netBits() / float64(f.net.w*f.net.h)
-	d := min(max(steerGain*(1+x)*f.missing(distortion, bpp, 1-x), -steerLimit), steerLimit)
+	m := f.missing(distortion, bpp, 1-x) + f.bias
+	if x < rewindTo {
+		f.expected = m
+	}
+	d := min(max(steerGain*(1+x)*m, -steerLimit), steerLimit)
 	f.Lambda = min(max(f.Lambda*math.Exp(d), MinLambda), MaxLambda)
+}
+
+// rewind sets the fit back if its end misses the target, and reports whether it has.
+// A fit whose time is limited ends where it ends.
+func (f *fitter) rewind(ctx context.Context) bool {
+	if !f.steered() || f.rewound == rewinds || f.TimeLimit > 0 || f.Iterations == 0 || f.over(ctx) {
+		return false
+	}
+	f.latentsTo()
+	distortion := f.net.distortion(nil)
+	bpp := (f.net.arm.pass(0, false, false) + f.weightBits) / float64(f.net.w*f.net.h)
+	m := f.missing(distortion, bpp, 0)
+	if math.Abs(m) < steerNear {
+		return false
+	}
+	f.bias += m - f.expected
+	f.rewound++
+	f.Lambda = min(max(f.Lambda*math.Exp(min(max(m, -1), 1)), MinLambda), MaxLambda)
+	f.net.set(f.best.nets)
+	f.from = rewindTo
+	f.end = f.done + int(math.Ceil((1-rewindTo)*float64(f.Iterations)))
+	return true
+}
+
+// The start: the coefficients of an orthonormal Haar transform of the channels' mean,
+// quantised with a step D, are a picture of about nonzeroBits for each that is not zero,
+// and those smaller than nonzeroFrom*D are zero (as in He and Mitra, "A unified
+// rate-distortion analysis framework for transform coding", 2001). The slope of
+// distortion by rate is then -2 ln 2 D²/12; for a quality, of which a fit makes more than
+// a Haar transform, that is a little too much.
+const (
+	nonzeroBits = 4.2
+	nonzeroFrom = 0.6
+	qualityPart = 0.6
+	haarLevels  = 5
+)
+
+// startLambda returns about the lambda of the target.
+func (f *fitter) startLambda() float64 {
+	c := haar(f.net.target.Data, f.Arch.Channels, f.net.w, f.net.h)
+	slices.Sort(c)
+	n := float64(f.net.w * f.net.h)
+	var step float64
+	part := 1.0
+	if f.TargetBPP > 0 {
+		k := min(int(f.TargetBPP*n/nonzeroBits), len(c)-1)
+		step = float64(c[len(c)-1-k]) / nonzeroFrom
+	} else {
+		want := n * math.Pow(10, -f.TargetPSNR/10)
+		part = qualityPart
+		sum := 0.0 // of squares of those below the limit
+		for i, v := range c {
+			step = float64(v) / nonzeroFrom
+			sum += float64(v) * float64(v)
+			if sum+float64(len(c)-i)*step*step/12 > want {
+				break
+			}
+		}
+	}
+	return min(max(part*2*math.Ln2*step*step/12, 1e-6), 0.1)
+}
+
+// haar returns the magnitudes of the coefficients but for the means.
+func haar(pix []float32, channels, w, h int) []float32 {
+	n := w * h
+	v := make([]float32, n)
+	for c := range channels {
+		for i, s := range pix[c*n : (c+1)*n] {
+			v[i] += s / float32(channels)
+		}
+	}
+	var out []float32
+	size := func(v float32) { out = append(out, max(v, -v)) }
+	for level := 0; level < haarLevels && w > 1 && h > 1; level++ {
+		half, rows := w/2, h/2
+		for y := range rows {
+			for x := range half {
+				a, b := v[2*y*w+2*x], v[2*y*w+2*x+1]
+				c, d := v[(2*y+1)*w+2*x], v[(2*y+1)*w+2*x+1]
+				size((a - b + c - d) / 2)
+				size((a + b - c - d) / 2)
+				size((a - b - c + d) / 2)
+				v[y*half+x] = (a + b + c + d) / 2
+			}
+		}
+		w, h = half, rows
+	}
+	if out == nil {
+		out = []float32{0}
+	}
+	return out
 }
 
 // netBits estimates what the networks will cost.
@@ -51,7 +154,7 @@ func (f *fitter) netBits() float64 {
 	}
 	q := fresh.Clone()
 	for m := range NumModules {
-		q.quantise(m, f.net.nets, fresh, uint8(usualStep[m]), 0.1)
+		q.quantise(m, f.net.nets, fresh, uint8(usualStep[m]), usualZone)
 	}
 	return WeightBits(&f.Arch, q, f.Prior)
 }

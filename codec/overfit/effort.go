@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/burin-codec/burin/codec"
-	"github.com/burin-codec/burin/inr"
 )
 
 // An effort is what a fit spends.
@@ -50,33 +49,5 @@ func lambdaOfQuality(q float64) float64 {
 	return lambdaWorst * math.Pow(lambdaBest/lambdaWorst, q/100)
 }
 
-// A first guess of lambda for a rate or a mean squared error: photographs of 0.5 bits per
-// pixel have an error of about 6e-4 at 1e-3, which falls by the power 1.16 of the rate
-// around there, and d(error)/d(rate) = -lambda.
-func lambdaOfBPP(bpp float64) float64 { return guessed(1e-3 * math.Pow(bpp/0.5, -2.16)) }
-func lambdaOfMSE(mse float64) float64 { return guessed(1e-3 * math.Pow(mse/6e-4, 1.86)) }
-
-func guessed(lambda float64) float64 { return min(max(lambda, 1e-6), 0.1) }
-
 func mseOfPSNR(db float64) float64  { return math.Pow(10, -db/10) }
 func psnrOfMSE(mse float64) float64 { return -10 * math.Log10(mse) }
-
-// refineCost is about how many iterations a round of refinement takes.
-const refineCost = 48
-
-// quantiseCost is about how many iterations the rounding of the networks takes.
-const quantiseCost = 30
-
-// share returns how far a fit is.
-func (e effort) share(p inr.FitProgress) float64 {
-	fit, refine := float64(e.iterations), float64(refineCost*e.refine)
-	all := fit + quantiseCost + refine
-	part := float64(p.Iteration) / float64(p.Total)
-	switch p.Phase {
-	case "fit":
-		return fit * part / all
-	case "networks":
-		return (fit + quantiseCost*part) / all
-	}
-	return (fit + quantiseCost + refine*part) / all
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"time"
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/inr"
@@ -23,7 +24,7 @@ func encodeTiles(ctx context.Context, src *codec.Source, o *codec.Options, w *co
 	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
-	e := &encoder{ctx: ctx, src: src, o: o, pool: pool, tiles: t}
+	e := &encoder{ctx: ctx, src: src, o: o, pool: pool, tiles: t, start: time.Now()}
 	b, err := e.newBudget(w.Written())
 	if err != nil {
 		return err
@@ -47,6 +48,25 @@ type encoder struct {
 	o     *codec.Options
 	pool  *nn.Pool
 	tiles tiles
+	start time.Time
+}
+
+// over reports whether the rest is to be cut short.
+func (e *encoder) over() bool {
+	select {
+	case <-e.o.Stop:
+		return true
+	default:
+		return e.o.TimeLimit > 0 && time.Since(e.start) >= e.o.TimeLimit
+	}
+}
+
+// limit gives a fit a share of the time that is left, if there is a limit.
+func (e *encoder) limit(fo *inr.FitOptions, share float64) {
+	if e.o.TimeLimit > 0 {
+		left := e.o.TimeLimit - time.Since(e.start)
+		fo.TimeLimit = max(time.Duration(share*float64(left)), 1)
+	}
 }
 
 // options returns how a tile is fitted.
@@ -54,16 +74,12 @@ func (e *encoder) options(r image.Rectangle, spend effort) *inr.FitOptions {
 	channels := len(e.src.Header().Planes())
 	return &inr.FitOptions{
 		Arch:       inr.Presets[spend.preset].Arch(r.Dx(), r.Dy(), channels),
-		Iterations: spend.iterations, Refine: spend.refine, Pool: e.pool,
+		Iterations: spend.iterations, Refine: spend.refine, Pool: e.pool, Stop: e.o.Stop,
 	}
 }
 
 func (e *encoder) fit(r image.Rectangle, fo *inr.FitOptions) (*inr.Fitted, []byte, error) {
 	f, err := inr.Fit(e.ctx, read(e.src, r), r.Dx(), r.Dy(), fo)
-	if err == nil {
-		// Fit ends early without an error.
-		err = e.ctx.Err()
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,92 +87,82 @@ func (e *encoder) fit(r image.Rectangle, fo *inr.FitOptions) (*inr.Fitted, []byt
 	return f, data, err
 }
 
-// A fit comes within a per cent of its bits, which leave out the streamHead bytes of a
-// stream's header and its code's end. So one of limited size aims a margin lower. A fit that
-// misses its rate or PSNR by far, as may happen to those that begin far off and have few
-// iterations, is repeated once from the lambda that it came to, and one that exceeds its
-// size until it does not.
-const (
-	streamHead   = 5
-	sizeMargin   = 0.99
-	bitsMissable = 0.04 // of the target
-	dbMissable   = 0.2
-	tries        = 2
-	sizeTries    = 4
-)
+// sizeTries is how many fits may try to keep to a rate. More than one are needed only
+// where the networks alone take too much of it, each with smaller ones.
+const sizeTries = 4
 
 // tile codes tile i within the budget.
 func (e *encoder) tile(i int, b *budget) ([]byte, *inr.Fitted, error) {
 	r := e.tiles.rect(i)
-	spend := effortFor(e.o, r.Dx()*r.Dy())
-	fo := e.options(r, spend)
-	fo.Progress = func(p inr.FitProgress) {
-		e.o.Progress((float64(i) + spend.share(p)) / float64(e.tiles.count()))
-	}
 	kind := e.o.Target.Kind
-	aim := 0.0 // bytes
-	switch kind {
-	case codec.TargetQuality:
-		fo.Lambda = lambdaOfQuality(e.o.Target.Value)
-		f, data, err := e.fit(r, fo)
-		return data, f, err
-	case codec.TargetPSNR:
-		mse := b.mse(i)
-		fo.Lambda, fo.TargetPSNR = lambdaOfMSE(mse), psnrOfMSE(mse)
-	case codec.TargetBPP:
-		aim = b.bytes(i)
-	case codec.TargetSize:
-		aim = b.bytes(i) * sizeMargin
+	bytes := math.Inf(1)
+	if kind == codec.TargetBPP || kind == codec.TargetSize {
+		bytes = math.Floor(b.bytes(i))
 	}
-	var best *inr.Fitted
-	var bestData []byte
-	least := math.Inf(1)
-	for try := range sizeTries {
-		if aim > 0 {
-			fo.TargetBPP = 8 * max(aim-streamHead, 1) / float64(r.Dx()*r.Dy())
-			if try == 0 {
-				fo.Lambda = lambdaOfBPP(fo.TargetBPP)
-			}
-		}
-		f, data, err := e.fit(r, fo)
-		if err != nil {
+	best, bestData := b.draft(i)
+	if bestData == nil || !e.over() {
+		var err error
+		if best, bestData, err = e.fitTo(i, b, bytes); err != nil {
 			return nil, nil, err
 		}
-		missed := math.Abs(f.PSNR-fo.TargetPSNR) / dbMissable
-		if aim > 0 {
-			missed = math.Abs(float64(len(data))/aim-1) / bitsMissable
-		}
-		if kind == codec.TargetSize {
-			if excess := float64(len(data)) - math.Floor(b.bytes(i)); excess > 0 {
-				missed = math.Inf(1)
-				// Lower, with smaller networks.
-				aim = max(aim-excess, aim/2)
-				if spend.preset > 0 {
-					spend.preset--
-					fo.Arch = e.options(r, spend).Arch
-				}
-			}
-		}
-		if missed < least {
-			best, bestData, least = f, data, missed
-		}
-		if missed <= 1 || try+1 >= tries && best != nil {
-			break
-		}
-		fo.Lambda = f.Lambda
 	}
 	if kind != codec.TargetSize {
 		return bestData, best, nil
 	}
 	// A fit of very few bytes may be worse than nothing.
 	data, mse, err := e.flat(r)
-	if err != nil || best != nil && best.MSE <= mse {
+	if err != nil || float64(len(bestData)) <= bytes && best.MSE <= mse {
 		return bestData, best, err
 	}
-	if float64(len(data)) > b.bytes(i) {
+	if float64(len(data)) > bytes {
 		return nil, nil, codec.UnsupportedError(fmt.Sprintf("overfit: a size of %.0f bytes: too small", e.o.Target.Value))
 	}
 	return data, nil, nil
+}
+
+// fitTo fits tile i, in so many bytes if it can.
+func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, bestData []byte, err error) {
+	r := e.tiles.rect(i)
+	spend := effortFor(e.o, r.Dx()*r.Dy())
+	fo := e.options(r, spend)
+	fo.Progress = func(p inr.FitProgress) { e.tell(i, p) }
+	switch e.o.Target.Kind {
+	case codec.TargetQuality:
+		fo.Lambda = lambdaOfQuality(e.o.Target.Value)
+	case codec.TargetPSNR:
+		fo.TargetPSNR = psnrOfMSE(b.mse(i))
+	default:
+		fo.TargetBPP = 8 * max(bytes, 1) / float64(r.Dx()*r.Dy())
+	}
+	for range sizeTries {
+		e.limit(fo, b.share(i))
+		f, data, err := e.fit(r, fo)
+		if err != nil {
+			return nil, nil, err
+		}
+		if best == nil || len(data) < len(bestData) {
+			best, bestData = f, data
+		}
+		if float64(len(data)) <= bytes || spend.preset == 0 || e.over() {
+			break
+		}
+		spend.preset--
+		fo.Arch = e.options(r, spend).Arch
+	}
+	return best, bestData, nil
+}
+
+// tell reports how far the fit of tile i is.
+func (e *encoder) tell(i int, p inr.FitProgress) {
+	n := e.tiles.count()
+	stage := p.Phase
+	if n > 1 {
+		stage = fmt.Sprintf("tile %d of %d, %s", i+1, n, stage)
+	}
+	e.o.Status(codec.Status{
+		Done: (float64(i) + p.Done) / float64(n), Stage: stage, Iteration: p.Iteration, Iterations: p.Total,
+		Loss: p.Loss, BPP: p.BPP, PSNR: p.PSNR,
+	})
 }
 
 // flat returns the stream of the tile's mean colour, the shortest there is, and about its
@@ -183,16 +189,21 @@ func (e *encoder) flat(r image.Rectangle) (data []byte, mse float64, err error) 
 }
 
 // A budget divides a rate or an error among tiles in the proportion in which drafts of
-// them at one lambda took it, so that all have about the same lambda again.
+// them at one lambda took it, so that all have about the same lambda again. The drafts
+// stand in for tiles that are not begun when the encoder is stopped.
 type budget struct {
 	bytesLeft, errorLeft float64   // for the tiles to come; the squared error times pixels
 	bits, errors         []float64 // of the drafts
 	pixels               []float64
+	drafts               []*inr.Fitted // none if there is one tile or nothing to divide
+	data                 [][]byte      // of the drafts
 }
 
-// The drafts that divide a budget, by the smallest preset.
+// The drafts are by the smallest preset, those that divide a budget at one lambda and
+// others at that of the quality asked for. They take at most a part of the time limit.
 const (
 	draftIterations = 60
+	draftShare      = 0.1 // of the iterations of a fit, if no budget is to be divided, and of the time
 	draftLambda     = 1e-3
 )
 
@@ -207,8 +218,6 @@ func (e *encoder) newBudget(written int64) (*budget, error) {
 	}
 	frame := float64(written) + codec.EndSize
 	switch t := e.o.Target; t.Kind {
-	case codec.TargetQuality:
-		return b, nil
 	case codec.TargetPSNR:
 		b.errorLeft = mseOfPSNR(t.Value) * all
 	case codec.TargetBPP:
@@ -221,26 +230,53 @@ func (e *encoder) newBudget(written int64) (*budget, error) {
 		size := max(int(b.bytesLeft/float64(n)), 0)
 		b.bytesLeft -= float64(codec.SectionSize(size) - size)
 	}
-	if b.errorLeft == 0 && b.bytesLeft < float64(minTile*n) {
+	if t := e.o.Target.Kind; (t == codec.TargetBPP || t == codec.TargetSize) && b.bytesLeft < float64(minTile*n) {
 		return nil, codec.UnsupportedError(fmt.Sprintf("overfit: a target of %v %v: the file's frame alone takes %.0f bytes", e.o.Target.Value, e.o.Target.Kind, frame))
 	}
 	if n == 1 {
 		b.bits, b.errors = []float64{1}, []float64{1}
 		return b, nil
 	}
+	if e.o.Target.Kind == codec.TargetQuality && e.o.Stop == nil && e.o.TimeLimit == 0 {
+		return b, nil
+	}
 	for i := range n {
-		r := e.tiles.rect(i)
-		fo := e.options(r, effort{iterations: draftIterations})
-		fo.Lambda = draftLambda
-		f, _, err := e.fit(r, fo)
+		f, data, err := e.draft(e.tiles.rect(i), draftShare/float64(n-i))
 		if err != nil {
 			return nil, err
 		}
+		b.drafts, b.data = append(b.drafts, f), append(b.data, data)
 		b.bits = append(b.bits, f.BPP*b.pixels[i])
 		b.errors = append(b.errors, max(f.MSE, 1e-8)*b.pixels[i])
 	}
 	return b, nil
 }
+
+// draft fits a tile a little, for at most a share of the time.
+func (e *encoder) draft(r image.Rectangle, share float64) (*inr.Fitted, []byte, error) {
+	spend := effort{iterations: draftIterations}
+	lambda := draftLambda
+	if e.o.Target.Kind == codec.TargetQuality {
+		fit := effortFor(e.o, r.Dx()*r.Dy())
+		spend.iterations = min(draftIterations, int(draftShare*float64(fit.iterations)))
+		lambda = lambdaOfQuality(e.o.Target.Value)
+	}
+	fo := e.options(r, spend)
+	fo.Lambda = lambda
+	e.limit(fo, share)
+	return e.fit(r, fo)
+}
+
+// draft returns the draft of tile i, nil if there is none.
+func (b *budget) draft(i int) (*inr.Fitted, []byte) {
+	if b.drafts == nil {
+		return nil, nil
+	}
+	return b.drafts[i], b.data[i]
+}
+
+// share returns the pixels of tile i by those of it and all to come.
+func (b *budget) share(i int) float64 { return b.pixels[i] / sum(b.pixels[i:]) }
 
 // minTile is the least number of bytes that a stream may take.
 const minTile = 8

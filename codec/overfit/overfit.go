@@ -62,6 +62,7 @@ func init() {
 		Version:  1,
 		Targets:  []codec.TargetKind{codec.TargetQuality, codec.TargetBPP, codec.TargetPSNR, codec.TargetSize},
 		Sections: []string{kindTile},
+		Anytime:  true,
 		Encode:   encode,
 		Decode:   decode,
 	})

@@ -1,0 +1,211 @@
+package inr
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// A fit that is to end with a rate or a quality comes near it by way of lambda. What is
+// missing then is made up by single latents, which are rounded the other way. Where the
+// real number y is near the middle between the two integers that costs next to nothing,
+// as it is where the loss is least: the error of going from v to w is taken as
+//
+//	h/2 ((w-y)² - (v-y)²)
+//
+// with a curvature h of each grid, measured, and those come first that cost least for
+// each bit that they change. What the contexts of others make of it shows when all is
+// measured, and the next round has less to make up.
+
+const (
+	reachRounds = 8
+	reachRate   = 0.003 // what a rate may be too low by
+	reachError  = 0.012 // what a squared error may be off by
+	reachPart   = 0.02  // of the bits that a round may change for an error
+	reachGrids  = 3     // of which latents are moved, from the finest
+)
+
+// reachIterations is about how many iterations all that takes.
+const reachIterations = 8
+
+// A reacher has what moves of latents do.
+type reacher struct {
+	*fitter
+	bits      [][]float32 // of latents, [Grids][h*w]
+	around    [2][][]float32
+	curvature []float64 // of the grids whose latents move
+	moves     []move
+	made      []made
+	effect    float64 // of moves by what was expected
+}
+
+// A made move has changed *v from a value.
+type made struct {
+	v    *int8
+	from int8
+}
+
+// A move of a latent changes its bits by so many at some cost for each.
+type move struct {
+	cost, bits float64
+	grid, at   int32
+	to         int8
+}
+
+func (f *fitter) newReacher() *reacher {
+	r := &reacher{fitter: f, effect: 1}
+	grids := func() [][]float32 {
+		var out [][]float32
+		for _, z := range f.net.z {
+			out = append(out, make([]float32, z.H*z.W))
+		}
+		return out
+	}
+	r.bits = grids()
+	r.around = [2][][]float32{grids(), grids()}
+	return r
+}
+
+// measure sets what the latents cost, as they are and one off, and returns the mean
+// squared error and the bits of the stream.
+func (r *reacher) measure() (distortion, bits float64) {
+	r.latentsTo()
+	arm := r.net.arm
+	arm.each, arm.around = r.bits, &r.around
+	bits = arm.pass(0, false, false)
+	arm.each, arm.around = nil, nil
+	return r.net.distortion(nil), bits + r.weightBits
+}
+
+// bend measures the curvatures: some latents of a grid moved at random.
+func (r *reacher) bend(distortion float64) {
+	random := rand.New(rand.NewPCG(r.Seed, 3))
+	for g := range min(reachGrids, r.Arch.Grids) {
+		z := r.net.z[g].Plane(0)
+		n := 0
+		for i := range z {
+			if random.IntN(8) == 0 {
+				z[i] += float32(2*random.IntN(2) - 1)
+				n++
+			}
+		}
+		h := 2 * (r.net.distortion(nil) - distortion) / float64(max(n, 1))
+		r.curvature = append(r.curvature, max(h, 1e-12))
+		r.latentsTo()
+	}
+}
+
+// propose sets the moves that add bits, or take some away, the cheapest first.
+func (r *reacher) propose(add bool) {
+	r.moves = r.moves[:0]
+	for g, h := range r.curvature {
+		for i, v := range r.latents[g].V {
+			y := float64(r.lat.y[g][i])
+			for k, around := range r.around {
+				w := int(v) + 2*k - 1
+				bits := float64(around[g][i] - r.bits[g][i])
+				// From an integer that is not next to y, only towards it.
+				if bits == 0 || (bits > 0) != add || w > LatentMax || w < -LatentMax || math.Abs(float64(w)-y) > 1 {
+					continue
+				}
+				from, to := float64(v)-y, float64(w)-y
+				r.moves = append(r.moves, move{h / 2 * (to*to - from*from) / math.Abs(bits), bits, int32(g), int32(i), int8(w)})
+			}
+		}
+	}
+	slices.SortFunc(r.moves, func(a, b move) int {
+		return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(a.grid, b.grid), cmp.Compare(a.at, b.at), cmp.Compare(a.to, b.to))
+	})
+}
+
+// reach moves latents until the target is reached, or until it is no use: bits that do
+// not make the picture better are not spent.
+func (f *fitter) reach(ctx context.Context) {
+	if !f.steered() {
+		return
+	}
+	r := f.newReacher()
+	var before reached
+	for round := range reachRounds {
+		distortion, _ := r.measure()
+		if round == 0 {
+			r.bend(distortion)
+		}
+		now := r.reached()
+		if before.need > 0 && now.mse >= before.mse {
+			r.undo()
+			return
+		}
+		if now.need == 0 || ctx.Err() != nil {
+			return
+		}
+		if round > 0 {
+			// So much of what was asked for has come.
+			r.effect = min(max(r.effect*(1-now.need/before.need), 0.2), 5)
+		}
+		before = now
+		r.move(now.need)
+	}
+}
+
+// A reached is what a fit has come to, and by how many bits it is to change.
+type reached struct{ bits, mse, need float64 }
+
+// reached codes and decodes the fit.
+func (r *reacher) reached() reached {
+	n := float64(r.net.w * r.net.h)
+	now := reached{bits: r.streamBits()}
+	shown := r.result()
+	now.mse = shown.MSE
+	if r.TargetBPP > 0 {
+		if miss := now.bits/n/r.TargetBPP - 1; miss > 0 || miss < -reachRate {
+			now.need = r.TargetBPP*n*(1-reachRate/2) - now.bits
+		}
+		return now
+	}
+	// A change of error changes the bits by so many along the curve of both.
+	want := math.Pow(10, -r.TargetPSNR/10)
+	if math.Abs(now.mse/want-1) > reachError {
+		now.need = (now.mse - want) / r.Lambda * n
+		now.need = min(max(now.need, -reachPart*now.bits), reachPart*now.bits)
+	}
+	return now
+}
+
+// streamBits returns the bits of the stream as it would be written.
+func (f *fitter) streamBits() float64 {
+	number := uint64(0)
+	if f.Prior != nil {
+		number = 1
+	}
+	stream, err := EncodeStream(&f.Arch, f.q, f.latents, number, f.Prior)
+	if err != nil {
+		panic("inr: a fit that cannot be coded: " + err.Error())
+	}
+	return 8 * float64(len(stream))
+}
+
+// move makes the cheapest moves that come to so many bits.
+func (r *reacher) move(need float64) {
+	r.propose(need > 0)
+	sum := 0.0
+	r.made = r.made[:0]
+	for _, m := range r.moves {
+		if math.Abs(sum) >= math.Abs(need)/r.effect {
+			break
+		}
+		v := &r.latents[m.grid].V[m.at]
+		r.made = append(r.made, made{v, *v})
+		*v = m.to
+		sum += m.bits
+	}
+}
+
+// undo takes the last moves back.
+func (r *reacher) undo() {
+	for _, m := range slices.Backward(r.made) {
+		*m.v = m.from
+	}
+}
