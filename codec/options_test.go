@@ -8,7 +8,9 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -24,6 +26,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"effort 10":       set(func(o *Options) { o.Effort = 10 }),
 		"orientation 9":   set(func(o *Options) { o.Orientation = 9 }),
 		"workers -1":      set(func(o *Options) { o.Workers = -1 }),
+		"time limit -1":   set(func(o *Options) { o.TimeLimit = -1 }),
 		"lossless 1":      set(func(o *Options) { o.Target = Target{TargetLossless, 1} }),
 		"quality 101":     set(func(o *Options) { o.Target = Target{TargetQuality, 101} }),
 		"quality NaN":     set(func(o *Options) { o.Target = Target{TargetQuality, math.NaN()} }),
@@ -61,6 +64,14 @@ func TestCodecsAreChosen(t *testing.T) {
 		o.Codec = name
 		if _, err := NewEncoder(nil, o); !errors.As(err, &ue) {
 			t.Errorf("codec %q and a lossy target: %v", name, err)
+		}
+	}
+	o = DefaultOptions()
+	o.TimeLimit = time.Second
+	for _, name := range []string{"", "raw"} {
+		o.Codec = name
+		if _, err := NewEncoder(nil, o); !errors.As(err, &ue) || !strings.Contains(err.Error(), "time limit") {
+			t.Errorf("codec %q and a time limit: %v", name, err)
 		}
 	}
 	e, err := NewEncoder(nil, nil)
@@ -157,6 +168,66 @@ func TestWorkersDoNotMatter(t *testing.T) {
 		got, err := d.Decode(context.Background())
 		if err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("%d workers decode another picture, %v", workers, err)
+		}
+	}
+}
+
+// TestStop: a codec that has no file before its end is ended, and says so.
+func TestStop(t *testing.T) {
+	m := image.NewGray(image.Rect(0, 0, 40, 90))
+	stop := make(chan struct{})
+	o := DefaultOptions()
+	o.Stop = stop
+	if err := Encode(new(bytes.Buffer), m, o); err != nil {
+		t.Errorf("not stopped: %v", err)
+	}
+	var once sync.Once
+	o.Progress = func(done float64) {
+		if done > 0.3 && done < 1 {
+			once.Do(func() { close(stop) })
+			time.Sleep(20 * time.Millisecond) // for the word to get round
+		}
+	}
+	if err := Encode(new(bytes.Buffer), m, o); err != ErrStopped {
+		t.Errorf("stopped: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e, err := NewEncoder(new(bytes.Buffer), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := e.Encode(ctx, m); err != context.Canceled {
+		t.Errorf("stopped and cancelled: %v", err)
+	}
+}
+
+// TestStatus: a status tells the progress, and how much time is left.
+func TestStatus(t *testing.T) {
+	var shares []float64
+	var seen []Status
+	o := &Options{Progress: func(done float64) { shares = append(shares, done) }, TimeLimit: time.Hour}
+	tell := o.timed(func(s Status) { seen = append(seen, s) })
+	for _, done := range []float64{0, 0.5, 0.4, 2} {
+		tell(Status{Done: done, Stage: "fit"})
+	}
+	if !reflect.DeepEqual(shares, []float64{0, 0.5, 0.4, 2}) {
+		t.Errorf("progress %v", shares)
+	}
+	for i, want := range []float64{0, 0.5, 0.5, 1} {
+		if seen[i].Done != want || seen[i].Stage != "fit" {
+			t.Errorf("%d: %+v", i, seen[i])
+		}
+	}
+	for _, c := range []struct {
+		done                 float64
+		elapsed, limit, want time.Duration
+	}{
+		{0, 0, 0, -1}, {0, time.Second, time.Minute, 59 * time.Second}, {0.25, time.Second, 0, 3 * time.Second},
+		{0.25, time.Second, 3 * time.Second, 2 * time.Second}, {0.5, time.Minute, time.Second, 0}, {1, time.Second, 0, 0},
+	} {
+		if got := timeLeft(c.done, c.elapsed, c.limit); got != c.want {
+			t.Errorf("%v done in %v of %v: %v left, want %v", c.done, c.elapsed, c.limit, got, c.want)
 		}
 	}
 }

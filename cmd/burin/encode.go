@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -24,7 +27,9 @@ func (s *streams) encodeCommand() *cli.Command {
 		Usage:     "encode a picture file",
 		ArgsUsage: "IN",
 		Description: "IN is a PNG, JPEG, GIF, BMP, TIFF, WebP or Netpbm file, or - for standard input.\n" +
-			"Without a rate, which is --quality, --bpp, --psnr or --size, the picture is kept exactly.",
+			"Without a rate, which is --quality, --bpp, --psnr or --size, the picture is kept exactly.\n" +
+			"An interrupt (Ctrl-C) ends a codec that gets better with time with the best so far, a second\n" +
+			"one without a file. Other codecs end at the first.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "codec", Usage: "codec, one of: " + strings.Join(codecNames(), ", "), DefaultText: "the first that can do it"},
 			&cli.IntFlag{Name: "effort", Aliases: []string{"e"}, Value: codec.DefaultEffort, Usage: fmt.Sprintf("how hard to try, %d to %d", codec.MinEffort, codec.MaxEffort)},
@@ -32,6 +37,12 @@ func (s *streams) encodeCommand() *cli.Command {
 			&cli.FloatFlag{Name: "bpp", HideDefault: true, Usage: "aim at a number of bits per pixel"},
 			&cli.FloatFlag{Name: "psnr", HideDefault: true, Usage: "aim at a PSNR in dB"},
 			&cli.Int64Flag{Name: "size", HideDefault: true, Usage: "aim at a file of at most this many bytes"},
+			&cli.DurationFlag{Name: "time-limit", HideDefault: true, Usage: "code the best that can be had in this time, such as 60s", Validator: func(d time.Duration) error {
+				if d <= 0 {
+					return fmt.Errorf("%v is no time", d)
+				}
+				return nil
+			}},
 			workersFlag(), jsonFlag(), forceFlag(),
 			outputFlag("output file, - for standard output (default: IN with .burin for its extension)"),
 		},
@@ -91,6 +102,7 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	}
 	o := codec.DefaultOptions()
 	o.Codec, o.Effort, o.Workers = c.String("codec"), c.Int("effort"), c.Int("workers")
+	o.TimeLimit = c.Duration("time-limit")
 	if o.Target, err = target(c); err != nil {
 		return err
 	}
@@ -98,7 +110,8 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 		return usagef("encode: no codec %q, only: %s", o.Codec, strings.Join(names, ", "))
 	}
 	// Tell a mistake before any work.
-	if _, err := codec.NewEncoder(io.Discard, o); err != nil {
+	trial, err := codec.NewEncoder(io.Discard, o)
+	if err != nil {
 		return err
 	}
 	other := stdio
@@ -120,7 +133,13 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	o.Metadata, o.Orientation = &picture.Metadata, picture.Orientation
 	bar := newProgress(s.stderr, "encoding")
 	defer bar.finish()
-	o.Progress = bar.report
+	o.Progress, o.Status = bar.report, bar.tell
+	if anytime(trial.Codec()) {
+		o.Stop = ctx.Done()
+		second, release := untilSecond(ctx, bar)
+		defer release()
+		ctx = second
+	}
 
 	report := &encodeReport{Input: in, Output: out, Effort: o.Effort}
 	err = s.write(ctx, out, func(w io.Writer) error {
@@ -174,6 +193,32 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	_, err = fmt.Fprintf(w, "%s: %s effort %d, %d bytes, %.3f bpp, %.2f:1, %s, %.2f s\n",
 		out, report.Codec, report.Effort, report.Bytes, report.BPP, report.Ratio, lost, report.Seconds)
 	return err
+}
+
+// anytime reports whether a codec can end early with a file.
+func anytime(name string) bool {
+	return slices.ContainsFunc(codec.Codecs(), func(c codec.Codec) bool { return c.Name == name && c.Anytime })
+}
+
+// untilSecond returns a context that an interrupt ends which comes after ctx is done,
+// that is the second one, and a function to call in the end.
+func untilSecond(ctx context.Context, bar *progress) (context.Context, func()) {
+	second, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 1)
+	ignore := context.AfterFunc(ctx, func() {
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		bar.note("burin: ending with the best so far; interrupt again to give it up")
+		select {
+		case <-signals:
+			cancel()
+		case <-second.Done():
+		}
+	})
+	return second, func() {
+		ignore()
+		signal.Stop(signals)
+		cancel()
+	}
 }
 
 func (s *streams) readPicture(name string) (*dataset.Picture, error) {

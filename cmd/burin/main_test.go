@@ -8,7 +8,9 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"os"
+	"os/signal"
 	"reflect"
 	"slices"
 	"strings"
@@ -360,6 +362,90 @@ func TestInterruptLeavesNoFile(t *testing.T) {
 			t.Fatalf("%s does not end", command)
 		}
 		pw.Close()
+	}
+}
+
+// TestInterruptKeepsTheBest: the first interrupt of an encoder that gets better with time
+// gives a file, the second none, and a time limit ends it too.
+func TestInterruptKeepsTheBest(t *testing.T) {
+	inFolder(t)
+	args := []string{"encode", "--codec=overfit", "--effort=9", "--quality=50", "in.png", "-o", "x.burin"}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	r := burinContext(ctx, nil, args...)
+	if r.code != exitOK || !strings.Contains(r.stderr, "best so far") {
+		t.Errorf("exit %d, stderr %q", r.code, r.stderr)
+	}
+	mustRun(t, nil, "decode", "x.burin", "-o", "x.png")
+	os.Remove("x.burin")
+	os.Remove("x.png")
+
+	start := time.Now()
+	mustRun(t, nil, append(args, "--time-limit=200ms")...)
+	if time.Since(start) > 20*time.Second { // without a limit it takes a minute
+		t.Error("the time limit is not heeded")
+	}
+	os.Remove("x.burin")
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"encode", "--codec=raw", "in.png", "--time-limit=1s"}, exitFailure, "time limit"},
+		{append(args, "--time-limit=0s"), exitUsage, "no time"},
+		{append(args, "--time-limit=5"), exitUsage, "time-limit"},
+	} {
+		if r := burin(nil, c.args...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("burin %q: exit %d, %s", c.args, r.code, r.stderr)
+		}
+	}
+
+	if got := folder(t); got != "in.png" {
+		t.Errorf("files left: %s", got)
+	}
+}
+
+// TestUntilSecond: of two interrupts the second one ends the work.
+func TestUntilSecond(t *testing.T) {
+	first, cancel := context.WithCancel(context.Background())
+	var notes bytes.Buffer
+	second, release := untilSecond(first, newProgress(&notes, "test"))
+	defer release()
+	cancel()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// So that an interrupt does no harm before untilSecond listens.
+	harmless := make(chan os.Signal, 1)
+	signal.Notify(harmless, os.Interrupt)
+	defer signal.Stop(harmless)
+	time.Sleep(20 * time.Millisecond)
+	if second.Err() != nil {
+		t.Fatal("ended by the first")
+	}
+	for range 500 {
+		if err := self.Signal(os.Interrupt); err != nil {
+			t.Skip(err)
+		}
+		select {
+		case <-second.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("not ended by the second")
+}
+
+func TestStatusLine(t *testing.T) {
+	nan := math.NaN()
+	for want, s := range map[string]codec.Status{
+		" fit 7/400, loss 0.00123, 0.512 bpp, 31.25 dB, 14s left": {Stage: "fit", Iteration: 7, Iterations: 400, Loss: 0.001234, BPP: 0.5123, PSNR: 31.25, Left: 14200 * time.Millisecond},
+		" fit": {Stage: "fit", Loss: nan, BPP: nan, PSNR: nan, Left: -1},
+	} {
+		if got := statusLine(s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

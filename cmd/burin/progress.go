@@ -3,11 +3,16 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/burin-codec/burin/codec"
 )
 
 // patience is how long work goes on before its progress is shown.
@@ -24,6 +29,7 @@ type progress struct {
 	bars *mpb.Progress
 	bar  *mpb.Bar
 	over bool
+	line atomic.Pointer[string] // what an encoder tells, behind the bar
 }
 
 func newProgress(w io.Writer, label string) *progress {
@@ -48,9 +54,51 @@ func (p *progress) report(done float64) {
 		p.bar = p.bars.AddBar(progressSteps,
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(p.label+" ")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.NewElapsed(decor.ET_STYLE_GO, p.start)))
+			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.NewElapsed(decor.ET_STYLE_GO, p.start),
+				decor.Any(func(decor.Statistics) string { return p.told() })))
 	}
 	p.bar.SetCurrent(int64(done * progressSteps))
+}
+
+// tell sets what stands behind the bar.
+func (p *progress) tell(s codec.Status) {
+	line := statusLine(s)
+	p.line.Store(&line)
+}
+
+func (p *progress) told() string {
+	// Without the lock, which finish holds while it waits for the bar.
+	if line := p.line.Load(); line != nil {
+		return *line
+	}
+	return ""
+}
+
+// statusLine says how far an encoder is, what the file would be like and how long it
+// takes yet, as far as these are known.
+func statusLine(s codec.Status) string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	stage := s.Stage
+	if s.Iterations > 0 {
+		stage += fmt.Sprintf(" %d/%d", s.Iteration, s.Iterations)
+	}
+	if stage != "" {
+		add("%s", stage)
+	}
+	if !math.IsNaN(s.Loss) {
+		add("loss %.3g", s.Loss)
+	}
+	if !math.IsNaN(s.BPP) {
+		add("%.3f bpp", s.BPP)
+	}
+	if !math.IsNaN(s.PSNR) {
+		add("%.2f dB", s.PSNR)
+	}
+	if s.Left >= 0 {
+		add("%v left", s.Left.Round(time.Second))
+	}
+	return " " + strings.Join(parts, ", ")
 }
 
 // finish takes the bar away.
