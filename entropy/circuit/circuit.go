@@ -71,7 +71,7 @@ func checkRows(p []float32, rows, cols int) error {
 	for r := range rows {
 		sum := 0.0
 		for _, x := range p[r*cols:][:cols] {
-			if !(x >= 0 && x <= 1) {
+			if !(x >= 0 && x <= 1.001) {
 				return fmt.Errorf("probability %v", x)
 			}
 			sum += float64(x)
