@@ -156,7 +156,8 @@ func (m *Model) planClip(v *clipRule, w, h, n int, o *Options) (Result, error) {
 	default:
 		if v.Tokens == 0 {
 			options.MaxTiles = v.MaxTiles
-			if err := rule.plan(w, h, &options, &r); err != nil {
+			var err error
+			if r, err = rule.plan(w, h, options, r); err != nil {
 				return Result{}, err
 			}
 		} else {

@@ -81,7 +81,7 @@ type search struct {
 // scaled tries the picture at every length of its longer side.
 func (s *search) scaled() {
 	long := max(s.w, s.h)
-	for n := min(long, maxFitSide); n >= 1; n-- {
+	for n := min(long, maxFitSide); n >= 1 && s.faithful(n); n-- {
 		w, h := scaledTo(s.w, s.h, n)
 		s.try(w, h, w, h)
 	}
@@ -101,11 +101,17 @@ func (s *search) canvases(tile int) {
 			}
 			n--
 		}
-		if n >= 1 {
+		if n >= 1 && s.faithful(n) {
 			w, h := scaledTo(s.w, s.h, n)
 			s.try(w, h, cw, ch)
 		}
 	}
+}
+
+// faithful reports whether the shorter side does not vanish when the longer one is scaled
+// to n pixels.
+func (s *search) faithful(n int) bool {
+	return 2*n*min(s.w, s.h) >= max(s.w, s.h)
 }
 
 // scaledTo returns the size of a picture whose longer side is scaled to n pixels.

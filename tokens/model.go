@@ -24,13 +24,14 @@ type Model struct {
 	page  *clipRule // nil if each page is planned as a picture
 }
 
-// A rule counts the tokens of a picture. It may not allocate.
+// A rule counts the tokens of a picture. Options and Result are values so that they need
+// not be allocated.
 type rule interface {
 	// options returns the options that the rule has beside Images.
 	options() optionSet
-	// plan fills r for a picture of w x h pixels. Model, Width, Height, Confidence and
-	// Source are set by the caller before.
-	plan(w, h int, o *Options, r *Result) error
+	// plan returns r, in which Model, Width, Height, Confidence and Source are set, with
+	// the rest for a picture of w x h pixels.
+	plan(w, h int, o Options, r Result) (Result, error)
 }
 
 var newRule = map[string]func() rule{

@@ -17,14 +17,14 @@ func (m *Model) Plan(w, h int, o *Options) (Result, error) {
 	if o != nil {
 		options = *o
 	}
-	r := m.result(w, h)
 	if err := checkSize(w, h); err != nil {
 		return Result{}, err
 	}
 	if err := options.validate(m); err != nil {
 		return Result{}, err
 	}
-	if err := m.rule.plan(w, h, &options, &r); err != nil {
+	r, err := m.rule.plan(w, h, options, m.result(w, h))
+	if err != nil {
 		return Result{}, err
 	}
 	return r, nil

@@ -21,7 +21,7 @@ type canvas struct {
 
 func (c *canvas) options() optionSet { return optionTiles }
 
-func (c *canvas) plan(w, h int, o *Options, r *Result) error {
+func (c *canvas) plan(w, h int, o Options, r Result) (Result, error) {
 	n := c.MaxTiles
 	if o.MaxTiles != 0 {
 		n = o.MaxTiles
@@ -30,18 +30,18 @@ func (c *canvas) plan(w, h int, o *Options, r *Result) error {
 	several := cols*rows > 1
 	r.tiles(cols, rows, c.Whole && several)
 	if c.Cross {
-		c.size(w, h, cols*c.Tile, rows*c.Tile, r)
+		c.size(w, h, cols*c.Tile, rows*c.Tile, &r)
 		r.count(0, 1)
 		r.CrossAttention = cols * rows * c.Tokens
-		return nil
+		return r, nil
 	}
-	c.sizeSingle(w, h, cols*c.Tile, rows*c.Tile, r)
+	c.sizeSingle(w, h, cols*c.Tile, rows*c.Tile, &r)
 	separators := c.Marks
 	if several {
 		separators += cols * rows
 	}
 	r.count(r.Tiles*c.Tokens, separators)
-	return nil
+	return r, nil
 }
 
 // best returns the layout. Llama 4's processor compares scales in float32, Llama 3.2's in

@@ -21,7 +21,7 @@ func (f *fixed) options() optionSet {
 	return 0
 }
 
-func (f *fixed) plan(w, h int, o *Options, r *Result) error {
+func (f *fixed) plan(w, h int, o Options, r Result) (Result, error) {
 	cols, rows := 0, 0
 	if o.PanAndScan {
 		if w >= h {
@@ -40,7 +40,7 @@ func (f *fixed) plan(w, h int, o *Options, r *Result) error {
 	r.resized(f.Size, f.Size)
 	r.count(n*f.Tokens, 0)
 	r.Wrap = n * f.Wrap
-	return nil
+	return r, nil
 }
 
 // crops returns into how many crops pan and scan cuts a picture along its longer side.

@@ -21,12 +21,12 @@ type geminiTiles struct {
 
 func (g *geminiTiles) options() optionSet { return 0 }
 
-func (g *geminiTiles) plan(w, h int, _ *Options, r *Result) error {
+func (g *geminiTiles) plan(w, h int, _ Options, r Result) (Result, error) {
 	r.resized(w, h)
 	if w <= g.Small && h <= g.Small {
 		r.tiles(1, 1, false)
 		r.count(g.Tokens, 0)
-		return nil
+		return r, nil
 	}
 	unit := min(max(int(math.Floor(float64(min(w, h))/1.5)), g.MinUnit), g.MaxUnit)
 	cols, rows := ceilDiv(w, unit), ceilDiv(h, unit)
@@ -35,7 +35,7 @@ func (g *geminiTiles) plan(w, h int, _ *Options, r *Result) error {
 	r.count(g.Tokens*cols*rows, 0)
 	r.Low = min(r.Tokens, g.Tokens*plain)
 	r.High = r.Tokens + g.Tokens
-	return nil
+	return r, nil
 }
 
 // geminiLevels is the rule of Gemini 3: a number of tokens at most for each level of
@@ -69,7 +69,7 @@ func (g *geminiLevels) prepare() {
 	})
 }
 
-func (g *geminiLevels) plan(w, h int, o *Options, r *Result) error {
+func (g *geminiLevels) plan(w, h int, o Options, r Result) (Result, error) {
 	level := o.Detail
 	if level == "" {
 		level = g.Default
@@ -78,5 +78,5 @@ func (g *geminiLevels) plan(w, h int, o *Options, r *Result) error {
 	r.Grid = Grid{1, 1}
 	r.count(g.Levels[level], 0)
 	r.Low = r.Tokens * g.Least / 100
-	return nil
+	return r, nil
 }

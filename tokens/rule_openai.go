@@ -22,7 +22,7 @@ func (t *openAITiles) options() optionSet          { return optionDetail }
 func (t *openAITiles) details() []string           { return tileDetails }
 func (t *openAITiles) hasDetail(level string) bool { return slices.Contains(tileDetails, level) }
 
-func (t *openAITiles) plan(w, h int, o *Options, r *Result) error {
+func (t *openAITiles) plan(w, h int, o Options, r Result) (Result, error) {
 	if o.Detail == "low" {
 		// The model sees a version of 512 x 512 pixels.
 		s := min(1, float64(t.Tile)/float64(max(w, h)))
@@ -30,7 +30,7 @@ func (t *openAITiles) plan(w, h int, o *Options, r *Result) error {
 		r.tiles(0, 0, true)
 		r.Grid = Grid{1, 1}
 		r.count(t.Base, 0)
-		return nil
+		return r, nil
 	}
 	// Sides are rounded to whole pixels: 2049 x 513 costs eight tiles and 2050 x 513
 	// four, as measured in OpenAI's forum (community.openai.com/t/1281361).
@@ -45,7 +45,7 @@ func (t *openAITiles) plan(w, h int, o *Options, r *Result) error {
 	r.resized(w, h)
 	r.tiles(cols, rows, true)
 	r.count(t.Base+t.Tokens*cols*rows, 0)
-	return nil
+	return r, nil
 }
 
 // openAIPatches is the rule of the smaller GPT-4.1 and GPT-5 models and of GPT-5.2 and
@@ -83,7 +83,7 @@ func (p *openAIPatches) details() []string {
 
 func (p *openAIPatches) hasDetail(level string) bool { return slices.Contains(p.details(), level) }
 
-func (p *openAIPatches) plan(w, h int, o *Options, r *Result) error {
+func (p *openAIPatches) plan(w, h int, o Options, r Result) (Result, error) {
 	detail := o.Detail
 	if detail == "" || detail == "auto" {
 		detail = p.Auto
@@ -127,5 +127,5 @@ func (p *openAIPatches) plan(w, h int, o *Options, r *Result) error {
 	r.resized(rw, rh)
 	r.Grid = Grid{cols, rows}
 	r.count(ceilDiv(n*p.Factor, 100), 0)
-	return nil
+	return r, nil
 }

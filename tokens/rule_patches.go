@@ -21,20 +21,20 @@ const maxAspect = 200
 
 func (s *smartResize) options() optionSet { return optionPixels }
 
-func (s *smartResize) plan(w, h int, o *Options, r *Result) error {
-	lo, hi, err := s.bounds(o)
+func (s *smartResize) plan(w, h int, o Options, r Result) (Result, error) {
+	lo, hi, err := s.bounds(&o)
 	if err != nil {
-		return err
+		return r, err
 	}
 	rw, rh, err := s.size(w, h, s.Frames, s.Frames, lo, hi)
 	if err != nil {
-		return err
+		return r, err
 	}
 	r.resized(rw, rh)
 	r.Grid = Grid{rw / s.Factor, rh / s.Factor}
 	r.count(r.Grid.Cols*r.Grid.Rows, 0)
 	r.Wrap = s.Wrap
-	return nil
+	return r, nil
 }
 
 // bounds returns Min and Max or what the options say instead.
@@ -90,7 +90,7 @@ type rowPatches struct {
 
 func (p *rowPatches) options() optionSet { return optionEdge }
 
-func (p *rowPatches) plan(w, h int, o *Options, r *Result) error {
+func (p *rowPatches) plan(w, h int, o Options, r Result) (Result, error) {
 	edge := p.Edge
 	if o.MaxEdge != 0 {
 		edge = o.MaxEdge
@@ -99,13 +99,13 @@ func (p *rowPatches) plan(w, h int, o *Options, r *Result) error {
 		w, h = int(math.Floor(float64(w)/ratio)), int(math.Floor(float64(h)/ratio))
 	}
 	if w < 1 || h < 1 {
-		return refuse("a side vanishes when the other is scaled to %d pixels", edge)
+		return r, refuse("a side vanishes when the other is scaled to %d pixels", edge)
 	}
 	cols, rows := ceilDiv(w, p.Patch), ceilDiv(h, p.Patch)
 	r.resized(cols*p.Patch, rows*p.Patch)
 	r.Grid = Grid{cols, rows}
 	r.count(cols*rows, rows)
-	return nil
+	return r, nil
 }
 
 // ceilPatches is the rule of Claude: a picture above one of the limits is scaled down to
@@ -120,9 +120,9 @@ type ceilPatches struct {
 
 func (p *ceilPatches) options() optionSet { return 0 }
 
-func (p *ceilPatches) plan(w, h int, _ *Options, r *Result) error {
+func (p *ceilPatches) plan(w, h int, _ Options, r Result) (Result, error) {
 	if w > p.Refuse || h > p.Refuse {
-		return refuse("a side of %d x %d is above %d pixels", w, h, p.Refuse)
+		return r, refuse("a side of %d x %d is above %d pixels", w, h, p.Refuse)
 	}
 	long, short := max(w, h), min(w, h)
 	// other returns the shorter side when the longer one is n.
@@ -151,5 +151,5 @@ func (p *ceilPatches) plan(w, h int, _ *Options, r *Result) error {
 	r.resized(rw, rh)
 	r.Grid = Grid{ceilDiv(rw, p.Patch), ceilDiv(rh, p.Patch)}
 	r.count(r.Grid.Cols*r.Grid.Rows, 0)
-	return nil
+	return r, nil
 }

@@ -13,7 +13,7 @@ type phi3 struct {
 
 func (p *phi3) options() optionSet { return optionTiles }
 
-func (p *phi3) plan(w, h int, o *Options, r *Result) error {
+func (p *phi3) plan(w, h int, o Options, r Result) (Result, error) {
 	n := p.MaxTiles
 	if o.MaxTiles != 0 {
 		n = o.MaxTiles
@@ -28,7 +28,7 @@ func (p *phi3) plan(w, h int, o *Options, r *Result) error {
 	sw := scale * p.Tile
 	sh := int(float64(sw) / ratio)
 	if sh < 1 {
-		return refuse("the shorter side of %d x %d vanishes when the longer is scaled to %d pixels", w, h, sw)
+		return r, refuse("the shorter side of %d x %d vanishes when the longer is scaled to %d pixels", w, h, sw)
 	}
 	cols, rows := scale, ceilDiv(sh, p.Tile)
 	if w < h {
@@ -39,7 +39,7 @@ func (p *phi3) plan(w, h int, o *Options, r *Result) error {
 	// Each row of tokens ends with a newline, in the tiles and in the whole, and one
 	// token stands between them.
 	r.count((cols*rows+1)*p.Side*p.Side, (rows+1)*p.Side+1)
-	return nil
+	return r, nil
 }
 
 // phi4 is the rule of Phi-4-multimodal: as many tiles as cover the picture or, if those
@@ -52,7 +52,7 @@ type phi4 struct {
 
 func (p *phi4) options() optionSet { return optionTiles }
 
-func (p *phi4) plan(w, h int, o *Options, r *Result) error {
+func (p *phi4) plan(w, h int, o Options, r Result) (Result, error) {
 	n := p.MaxTiles
 	if o.MaxTiles != 0 {
 		n = o.MaxTiles
@@ -70,7 +70,7 @@ func (p *phi4) plan(w, h int, o *Options, r *Result) error {
 		rw = int(float64(w) * sh)
 	}
 	if rw < 10 || rh < 10 {
-		return refuse("a side of %d x %d is less than 10 pixels when the other is scaled", w, h)
+		return r, refuse("a side of %d x %d is less than 10 pixels when the other is scaled", w, h)
 	}
 	side := p.Tile / p.Patch // patches along the side of a tile, an even number
 	tc := ceilDiv(cols*side-(tw-rw)/p.Patch, 2)
@@ -80,5 +80,5 @@ func (p *phi4) plan(w, h int, o *Options, r *Result) error {
 	// The whole picture with the ends of its rows, the tiles with the ends of theirs,
 	// and one token between them.
 	r.count(side/2*(side/2)+tc*tr, side/2+tr+1)
-	return nil
+	return r, nil
 }

@@ -16,7 +16,7 @@ type slicesRule struct {
 
 func (s *slicesRule) options() optionSet { return optionTiles }
 
-func (s *slicesRule) plan(w, h int, o *Options, r *Result) error {
+func (s *slicesRule) plan(w, h int, o Options, r Result) (Result, error) {
 	n := s.MaxTiles
 	if o.MaxTiles != 0 {
 		n = o.MaxTiles
@@ -29,7 +29,7 @@ func (s *slicesRule) plan(w, h int, o *Options, r *Result) error {
 		r.tiles(1, 1, false)
 		r.resized(ww, wh)
 		r.count(whole, 2)
-		return nil
+		return r, nil
 	}
 	// Both sides are brought to a multiple of the layout's, then each slice to one of
 	// patches.
@@ -39,7 +39,7 @@ func (s *slicesRule) plan(w, h int, o *Options, r *Result) error {
 	r.resized(sw*g.cols, sh*g.rows)
 	// <image></image>, <slice></slice> for each, and newlines between the rows.
 	r.count(whole+g.cols*g.rows*s.view(sw, sh), 2*(1+g.cols*g.rows)+g.rows-1)
-	return nil
+	return r, nil
 }
 
 // view returns the tokens of a view of w x h pixels.

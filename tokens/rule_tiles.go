@@ -14,15 +14,13 @@ type aspectTiles struct {
 	// Untiled is the largest side of a picture that is not cut into tiles, 0 if it
 	// depends on the aspect ratio only.
 	Untiled int
-	// RowEnds tells that each row of tokens in the tiles ends with one more, of the
-	// TileRows rows of a tile.
-	TileRows int
-	// Separators is the tokens among those of the whole, Marks those that every picture
-	// has.
-	Separators, Marks int
+	// TileRows is the number of rows of tokens of a tile if each ends with a separator
+	// where the tiles do, else 0. Separators is the number of them among the tokens of
+	// the whole, Marks that of those around the picture.
+	TileRows, Separators, Marks int
 	// First tells that the whole is no thumbnail beside tiles but what is seen of every
-	// picture.
-	First bool
+	// picture, padded to a square or, if Stretch, stretched.
+	First, Stretch bool
 }
 
 func (t *aspectTiles) options() optionSet {
@@ -32,7 +30,7 @@ func (t *aspectTiles) options() optionSet {
 	return 0
 }
 
-func (t *aspectTiles) plan(w, h int, o *Options, r *Result) error {
+func (t *aspectTiles) plan(w, h int, o Options, r Result) (Result, error) {
 	n := t.MaxTiles
 	if o.MaxTiles != 0 {
 		n = o.MaxTiles
@@ -51,15 +49,18 @@ func (t *aspectTiles) plan(w, h int, o *Options, r *Result) error {
 	case t.First:
 		r.tiles(0, 0, true)
 		r.Grid = Grid{1, 1}
-		scale := float64(t.WholeSize) / float64(max(w, h))
-		r.resized(max(1, int(math.RoundToEven(float64(w)*scale))), max(1, int(math.RoundToEven(float64(h)*scale))))
+		r.resized(t.WholeSize, t.WholeSize)
+		if !t.Stretch {
+			scale := float64(t.WholeSize) / float64(max(w, h))
+			r.resized(max(1, int(math.RoundToEven(float64(w)*scale))), max(1, int(math.RoundToEven(float64(h)*scale))))
+		}
 		r.count(t.Whole, t.Separators+t.Marks)
 	default:
 		r.tiles(1, 1, false)
 		r.resized(t.Tile, t.Tile)
 		r.count(t.Tokens, t.Marks)
 	}
-	return nil
+	return r, nil
 }
 
 func (t *aspectTiles) tile() int { return t.Tile }
@@ -84,13 +85,13 @@ func (a *anyRes) options() optionSet {
 	return 0
 }
 
-func (a *anyRes) plan(w, h int, o *Options, r *Result) error {
+func (a *anyRes) plan(w, h int, o Options, r Result) (Result, error) {
 	base := a.Side * a.Side
 	if a.MaxTiles > 0 && o.Images > 1 {
 		r.tiles(1, 1, false)
 		r.resized(a.Tile, a.Tile)
 		r.count(base, 1)
-		return nil
+		return r, nil
 	}
 	rows, cols := a.best(w, h)
 	tw, th := cols*a.Tile, rows*a.Tile
@@ -121,7 +122,7 @@ func (a *anyRes) plan(w, h int, o *Options, r *Result) error {
 		}
 	}
 	r.count(visual+base, newlines)
-	return nil
+	return r, nil
 }
 
 // best returns the size that keeps the most of the picture's pixels and, of those, wastes
@@ -152,7 +153,7 @@ type splitTiles struct {
 
 func (s *splitTiles) options() optionSet { return optionEdge }
 
-func (s *splitTiles) plan(w, h int, o *Options, r *Result) error {
+func (s *splitTiles) plan(w, h int, o Options, r Result) (Result, error) {
 	edge := s.Edge
 	if o.MaxEdge != 0 {
 		edge = o.MaxEdge
@@ -181,14 +182,14 @@ func (s *splitTiles) plan(w, h int, o *Options, r *Result) error {
 		// <fake_token_around_image><global-img>...<fake_token_around_image>
 		r.tiles(1, 1, false)
 		r.count(s.Tokens, 3)
-		return nil
+		return r, nil
 	}
 	cols, rows := w/s.Tile, h/s.Tile
 	r.tiles(cols, rows, true)
 	// Two marks a tile, the end of a row, and as above. The newline before the whole is
 	// one token with the end of the last row.
 	r.count((cols*rows+1)*s.Tokens, rows*(2*cols+1)+3)
-	return nil
+	return r, nil
 }
 
 // single fills r as for a frame of a video, which is seen whole.
