@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"runtime"
@@ -99,6 +100,15 @@ type Options struct {
 	// file is the same for any number.
 	Workers int
 
+	// Weights are the trained models that the codec may encode with, of which it
+	// takes the best. Nil means those it comes with. A codec that uses none ignores
+	// them, and one that does refuses those of another.
+	Weights []Weights
+
+	// EmbedWeights puts the trained model that was used into the file, which by default
+	// holds no more of it than its name.
+	EmbedWeights bool
+
 	// Metadata is stored beside the picture. Nil means none.
 	Metadata *Metadata
 
@@ -126,6 +136,13 @@ type Options struct {
 	// Status, unless nil, is called as Progress is, by codecs that have more to tell,
 	// perhaps many times a second.
 	Status func(Status)
+}
+
+// Weights are a trained model of a codec that needs one. The codec's package says
+// which types it takes.
+type Weights interface {
+	// Hash returns the SHA-256 that names the model in files.
+	Hash() [sha256.Size]byte
 }
 
 // DefaultOptions returns what nil Options mean: the first registered lossless
@@ -198,6 +215,10 @@ type DecodeOptions struct {
 
 	// Limits bound the memory that a file can ask for.
 	Limits Limits
+
+	// Weights are trained models that the file may name, beside those that its codec
+	// comes with.
+	Weights []Weights
 
 	// Progress is as in Options.
 	Progress func(done float64)
