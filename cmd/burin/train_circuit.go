@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/burin-codec/burin/corpus/dataset"
+	"github.com/burin-codec/burin/entropy/circuit"
+)
+
+func (s *streams) trainCircuitCommand() *cli.Command {
+	o := circuit.DefaultOptions()
+	return &cli.Command{
+		Name:  "circuit",
+		Usage: "train a probabilistic circuit on pictures of one size",
+		Description: "The data is an IDX file or a folder of pictures of one size, all gray or all opaque RGB, of\n" +
+			"8 bits. Bits a value of the training and the held out pictures are printed after every epoch.\n" +
+			"With --checkpoint, training that was interrupted goes on when it is started again.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "data", Required: true, Usage: "IDX file or folder of pictures", TakesFile: true},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "model file to write", TakesFile: true},
+			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written after every epoch", TakesFile: true},
+			&cli.IntFlag{Name: "states", Value: o.States, Usage: "of each hidden variable: 16 to 128"},
+			&cli.IntFlag{Name: "epochs", Value: o.Epochs, Usage: "by batches"},
+			&cli.IntFlag{Name: "full-epochs", Value: o.FullEpochs, Usage: "by all pictures at once, at the end"},
+			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "pictures in a batch"},
+			&cli.Float64Flag{Name: "validation", Value: o.Validation, Usage: "share of the pictures that is held out"},
+			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the split, the first states and the order"},
+			workersFlag(),
+			forceFlag(),
+		},
+		Action: s.trainCircuit,
+	}
+}
+
+func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return usagef("train circuit: unexpected argument %q", c.Args().First())
+	}
+	out, checkpoint := c.String("out"), c.String("checkpoint")
+	if out == "" || c.String("data") == "" {
+		return usagef("train circuit: empty file name")
+	}
+	if _, err := os.Lstat(out); out != stdio && !c.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%s exists; use -f to overwrite it", out)
+	}
+	corpus, err := dataset.Open(c.String("data"), nil)
+	if err != nil {
+		return err
+	}
+	data, size, err := circuitData(ctx, corpus)
+	if err != nil {
+		return err
+	}
+	o := circuit.DefaultOptions()
+	o.States, o.Epochs, o.FullEpochs, o.Batch = c.Int("states"), c.Int("epochs"), c.Int("full-epochs"), c.Int("batch")
+	o.Validation, o.Seed, o.Workers = c.Float64("validation"), c.Uint64("seed"), c.Int("workers")
+	o.Progress = func(p circuit.Progress) {
+		held := ""
+		if !math.IsNaN(p.Validation) {
+			held = fmt.Sprintf(", held out %.4f", p.Validation)
+		}
+		fmt.Fprintf(s.stderr, "epoch %d of %d: %.4f bits a value%s, %v\n", p.Epoch, p.Epochs, p.Train, held, p.Time.Round(time.Second))
+	}
+	if checkpoint != "" {
+		o.Checkpoint = func(t *circuit.Trainer) error {
+			return s.write(ctx, checkpoint, func(w io.Writer) error {
+				_, err := t.WriteTo(w)
+				return err
+			})
+		}
+	}
+	t, err := circuitTrainer(checkpoint, data, o)
+	if errors.Is(err, circuit.ErrOptions) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if done, all := t.Epochs(); done > 0 {
+		fmt.Fprintf(s.stderr, "going on after epoch %d of %d\n", done, all)
+	}
+	if err := t.Run(ctx); err != nil {
+		return err
+	}
+	m, err := t.Circuit().Quantise()
+	if err != nil {
+		return err
+	}
+	file, err := m.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	if err := s.write(ctx, out, func(w io.Writer) error {
+		_, err := w.Write(file)
+		return err
+	}); err != nil {
+		return err
+	}
+	if out != stdio {
+		_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, for pictures of %d x %d, sha256 %x\n", out, len(file), size.X, size.Y, m.Hash())
+	}
+	return err
+}
+
+// circuitTrainer returns a trainer that goes on from a checkpoint if there is one.
+func circuitTrainer(checkpoint string, d *circuit.Dataset, o *circuit.Options) (*circuit.Trainer, error) {
+	if checkpoint != "" {
+		f, err := os.Open(checkpoint)
+		if err == nil {
+			defer f.Close()
+			t, err := circuit.ResumeTrainer(f, d, o)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", checkpoint, err)
+			}
+			return t, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return circuit.NewTrainer(d, o)
+}
+
+// circuitData reads a corpus of pictures of one size. The values of a picture are its
+// samples row by row, those of a pixel side by side.
+func circuitData(ctx context.Context, corpus *dataset.Corpus) (*circuit.Dataset, image.Point, error) {
+	d := &circuit.Dataset{Cats: 256}
+	var size image.Point
+	for e, err := range corpus.All(ctx) {
+		if err != nil {
+			return nil, size, err
+		}
+		m := e.Picture.Image
+		var values int
+		switch m.(type) {
+		case *image.Gray:
+			values = 1
+		case *image.NRGBA, *image.RGBA, *image.Paletted:
+			values = 3
+		default:
+			return nil, size, fmt.Errorf("%s: pictures of %T are not gray or RGB of 8 bits", e.Name, m)
+		}
+		b := m.Bounds()
+		n := b.Dx() * b.Dy() * values
+		if d.Vars == 0 {
+			size, d.Vars = b.Size(), n
+			d.Values = make([]uint16, 0, max(corpus.Len(), 1)*n)
+		}
+		if b.Size() != size || n != d.Vars {
+			return nil, size, fmt.Errorf("%s: %d x %d with %d values a pixel, unlike the pictures before it", e.Name, b.Dx(), b.Dy(), values)
+		}
+		for y := b.Min.Y; y < b.Max.Y; y++ {
+			for x := b.Min.X; x < b.Max.X; x++ {
+				if g, ok := m.(*image.Gray); ok {
+					d.Values = append(d.Values, uint16(g.GrayAt(x, y).Y))
+					continue
+				}
+				p := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)
+				if p.A != 0xff {
+					return nil, size, fmt.Errorf("%s: transparent pictures are not supported", e.Name)
+				}
+				d.Values = append(d.Values, uint16(p.R), uint16(p.G), uint16(p.B))
+			}
+		}
+	}
+	if d.Vars == 0 {
+		return nil, size, errors.New("no pictures")
+	}
+	return d, size, nil
+}
