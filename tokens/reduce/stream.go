@@ -246,7 +246,8 @@ func (s *Stream) skip(t *Tokens) bool {
 		}
 	}
 	a, b := math.Sqrt(dot64(s.next, s.next)), math.Sqrt(dot64(s.mean, s.mean))
-	if s.meanSet && cosine(s.next, s.mean, a, b) >= s.c.Similar {
+	// The cosine of a vector to itself may round to less than 1.
+	if s.meanSet && cosine(s.next, s.mean, a, b) >= s.c.Similar-1e-12 {
 		return true
 	}
 	s.mean, s.next, s.meanSet = s.next, s.mean, true

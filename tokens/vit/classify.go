@@ -29,29 +29,46 @@ type Tally struct {
 	Network, Reducing time.Duration
 }
 
-// Classify classifies pictures of the set, reducing tokens by the steps, which are in
-// the order of their layers. Reducers are given the tokens without the class token as
-// they are after the layer's attention, with its keys and values, all heads side by
-// side; the attention of the class token, averaged over heads; positions in the grid;
-// and, as the question, the classifier's rows of all classes, brought back through the
-// gain of the last norm: which of the things that it can tell apart there is. With
-// proportional set, the attention of the layers behind counts tokens by their sizes.
+// A Plan is how tokens are reduced on the way through the network.
+type Plan struct {
+	Steps []Step // in the order of their layers
+	// Proportional makes the attention of the layers behind count tokens by their sizes.
+	Proportional bool
+}
+
+// first returns the layer of the first step, or 0.
+func (p Plan) first() int {
+	if len(p.Steps) == 0 {
+		return 0
+	}
+	return p.Steps[0].Layer
+}
+
+// Classify classifies the pictures of the set by each plan. Reducers are given the
+// tokens without the class token as they are after the layer's attention, with its keys
+// and values, all heads side by side; the attention of the class token, averaged over
+// heads; positions in the grid; and, as the question, the classifier's rows of all
+// classes, brought back through the gain of the last norm: which of the things that it
+// can tell apart there is.
 //
-// clock tells the time that is measured, such as the thread's.
-func (m *Model) Classify(set *Set, steps []Step, proportional bool, clock func() time.Duration) (*Tally, error) {
-	last := -1
-	for _, s := range steps {
-		if s.Layer < last || s.Layer >= m.Layers || s.Reducer == nil {
-			return nil, fmt.Errorf("vit: step in layer %d of %d", s.Layer, m.Layers)
+// clock tells the time that is measured, such as the thread's. What plans have in common
+// in front of their first steps is computed, and timed, once, and counted for each.
+func (m *Model) Classify(set *Set, plans []Plan, clock func() time.Duration) ([]Tally, error) {
+	for _, p := range plans {
+		last := -1
+		for _, s := range p.Steps {
+			if s.Layer < max(last, 0) || s.Layer >= m.Layers || s.Reducer == nil {
+				return nil, fmt.Errorf("vit: step in layer %d of %d", s.Layer, m.Layers)
+			}
+			last = s.Layer
 		}
-		last = s.Layer
 	}
 	if set.Side != m.Side || len(set.Pixels) != set.Len()*set.Side*set.Side {
 		return nil, fmt.Errorf("vit: pictures of side %d for a network of %d", set.Side, m.Side)
 	}
 	const batch = 50
 	area := m.Side * m.Side
-	tally := &Tally{Pictures: set.Len()}
+	tallies := make([]Tally, len(plans))
 	question := m.question()
 	pictures := make([]float32, batch*area)
 	for at := 0; at < set.Len(); at += batch {
@@ -59,17 +76,35 @@ func (m *Model) Classify(set *Set, steps []Step, proportional bool, clock func()
 		for i := range n {
 			set.Load(pictures[i*area:(i+1)*area], at+i)
 		}
-		logits, err := m.classify(pictures[:n*area], n, steps, proportional, question, tally, clock)
-		if err != nil {
-			return nil, err
-		}
-		for i := range n {
-			if argmax(logits[i*m.Classes:(i+1)*m.Classes]) == int(set.Labels[at+i]) {
-				tally.Right++
+		for layer := range m.Layers {
+			var front Tally
+			var whole *group
+			for i, p := range plans {
+				if p.first() != layer {
+					continue
+				}
+				if whole == nil {
+					start := clock()
+					whole = m.front(pictures[:n*area], n, layer, &front)
+					front.Network = clock() - start
+				}
+				t := &tallies[i]
+				t.Pictures += n
+				t.MACs += front.MACs
+				t.Network += front.Network
+				logits, err := m.back(whole, n, p, question, t, clock)
+				if err != nil {
+					return nil, err
+				}
+				for i := range n {
+					if argmax(logits[i*m.Classes:(i+1)*m.Classes]) == int(set.Labels[at+i]) {
+						t.Right++
+					}
+				}
 			}
 		}
 	}
-	return tally, nil
+	return tallies, nil
 }
 
 // question returns the rows of the classifier as directions of tokens, [Classes][d].
@@ -92,37 +127,59 @@ type group struct {
 	size  []float32 // [len(index)*(t-1)], or nil
 }
 
-func (m *Model) classify(pictures []float32, n int, steps []Step, proportional bool, question []float32, tally *Tally, clock func() time.Duration) ([]float32, error) {
-	start := clock()
-	grid, d := m.Side/m.Patch, m.Dim
-	whole := &group{t: 1 + m.Tokens(), x: append([]float32(nil), m.start(pictures, n)...)}
+// front runs the network up to the attention of the given layer.
+func (m *Model) front(pictures []float32, n, layer int, tally *Tally) *group {
+	grid, t := m.Side/m.Patch, 1+m.Tokens()
+	x := m.start(pictures, n)
+	for l, b := range m.blocks[:layer+1] {
+		b.attend(x, nil, n, t)
+		tally.MACs += int64(n) * int64(b.attention.MACs(t))
+		if l == layer {
+			x = b.attended
+			break
+		}
+		b.feed(b.attended, n*t, m.Hidden)
+		tally.MACs += int64(n * t * 2 * m.Dim * m.Hidden)
+		x = b.out
+	}
+	whole := &group{t: t, x: append([]float32(nil), x...)}
 	for i := range n {
 		whole.index = append(whole.index, i)
 		for p := range m.Tokens() {
 			whole.pos = append(whole.pos, reduce.Position{X: int32(p % grid), Y: int32(p / grid)})
 		}
 	}
+	return whole
+}
+
+// back goes on from front, which must have run last for the layer of the plan's first
+// step, and returns the logits, [n][Classes].
+func (m *Model) back(whole *group, n int, p Plan, question []float32, tally *Tally, clock func() time.Duration) ([]float32, error) {
+	start := clock()
+	d := m.Dim
 	groups := []*group{whole}
-	for layer, b := range m.blocks {
-		var here []Step
-		for _, s := range steps {
-			if s.Layer == layer {
-				here = append(here, s)
-			}
+	steps := p.Steps
+	for layer := p.first(); layer < m.Layers; layer++ {
+		b := m.blocks[layer]
+		here := 0
+		for here < len(steps) && steps[here].Layer == layer {
+			here++
 		}
 		var next []*group
 		for _, g := range groups {
-			rows := len(g.index) * g.t
-			b.attend(g.x, g.bias, len(g.index), g.t)
-			tally.MACs += int64(len(g.index)) * int64(b.attention.MACs(g.t))
-			g.x = append(g.x[:0], b.attended[:rows*d]...)
-			if len(here) == 0 {
+			if layer > p.first() {
+				rows := len(g.index) * g.t
+				b.attend(g.x, g.bias, len(g.index), g.t)
+				tally.MACs += int64(len(g.index)) * int64(b.attention.MACs(g.t))
+				g.x = append(g.x[:0], b.attended[:rows*d]...)
+			}
+			if here == 0 {
 				next = append(next, g)
 				continue
 			}
 			tally.Network += clock() - start
 			start = clock()
-			of, err := m.reduce(b, g, here, proportional, question)
+			of, err := m.reduce(b, g, steps[:here], p.Proportional, question)
 			if err != nil {
 				return nil, err
 			}
@@ -130,12 +187,16 @@ func (m *Model) classify(pictures []float32, n int, steps []Step, proportional b
 			tally.Reducing += clock() - start
 			start = clock()
 		}
+		steps = steps[here:]
 		groups = merge(next)
-		for _, g := range groups {
+		for i, g := range groups {
 			rows := len(g.index) * g.t
 			b.feed(g.x, rows, m.Hidden)
 			tally.MACs += int64(rows) * int64(2*d*m.Hidden)
-			g.x = append(g.x[:0], b.out[:rows*d]...)
+			// The whole belongs to all plans.
+			of := *g
+			of.x = append([]float32(nil), b.out[:rows*d]...)
+			groups[i] = &of
 		}
 	}
 	logits := make([]float32, n*m.Classes)

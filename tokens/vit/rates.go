@@ -154,13 +154,18 @@ func (m *Model) LearnRates(ctx context.Context, set *Set, c RateConfig) ([]int, 
 // of a hundredth counts like 0.02 nats.
 const costWeight = 200
 
+// Cost returns the multiplications of a picture as a share of those without reduction,
+// with counts of tokens kept behind the attention of the first layers; those behind keep
+// what is left.
+func (m *Model) Cost(counts []int) float64 { return m.cost(counts) / m.cost(nil) }
+
 // cost returns the multiplications of a picture with counts of tokens kept behind each
 // layer's attention, nil for all.
 func (m *Model) cost(counts []int) float64 {
 	sum, left := 0.0, m.Tokens()
 	for l, b := range m.blocks {
 		sum += float64(b.attention.MACs(1 + left))
-		if counts != nil {
+		if l < len(counts) {
 			left = min(left, counts[l])
 		}
 		sum += float64((1 + left) * 2 * m.Dim * m.Hidden)
@@ -201,4 +206,26 @@ func descending(score []float32) []int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(score[b], score[a]) })
 	return order
+}
+
+// EvenCounts returns the counts of keeping the same share of tokens in each layer, that
+// share being the largest whose cost is at most the given part of the whole network's.
+func (m *Model) EvenCounts(macs float64) []int {
+	counts := func(share float64) []int {
+		out, left := make([]int, m.Layers), float64(m.Tokens())
+		for l := range out {
+			left *= share
+			out[l] = max(1, int(math.Round(left)))
+		}
+		return out
+	}
+	lo, hi := 0.0, 1.0
+	for range 40 {
+		if mid := (lo + hi) / 2; m.cost(counts(mid)) <= macs*m.cost(nil) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return counts(lo)
 }

@@ -134,12 +134,19 @@ func TestTrain(t *testing.T) {
 	}
 
 	clock := func() time.Duration { return 0 }
-	all, err := m.Classify(test, nil, true, clock)
+	one := func(proportional bool, steps ...Step) (*Tally, error) {
+		t, err := m.Classify(test, []Plan{{steps, proportional}}, clock)
+		if err != nil {
+			return nil, err
+		}
+		return &t[0], nil
+	}
+	all, err := one(true)
 	if err != nil || float64(all.Right) != accuracy*400 || all.Kept != 400*16 || all.MACs != 400*int64(m.cost(nil)) {
 		t.Errorf("%+v without steps, %v", all, err)
 	}
 	// To keep all changes nothing; to keep half costs less and classifies most right.
-	whole, err := m.Classify(test, []Step{{0, reduce.BipartiteMatching{}, reduce.Share(1)}}, true, clock)
+	whole, err := one(true, Step{0, reduce.BipartiteMatching{}, reduce.Share(1)})
 	if err != nil || whole.Right != all.Right {
 		t.Errorf("%+v keeping all, %v", whole, err)
 	}
@@ -148,13 +155,19 @@ func TestTrain(t *testing.T) {
 		{{0, reduce.PruneMerge{Merged: 1}, reduce.Count(12)}, {1, reduce.PruneMerge{Merged: 1}, reduce.Count(8)}},
 		{{0, reduce.AttentionMass{Tau: 0.9}, reduce.Auto()}},
 	} {
-		got, err := m.Classify(test, steps, true, clock)
+		got, err := one(true, steps...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got.Right < all.Right*7/10 || got.MACs >= all.MACs || got.Kept >= all.Kept {
 			t.Errorf("%+v, of %+v", got, all)
 		}
+	}
+	// Plans that share their front do not disturb one another.
+	later := Plan{Steps: []Step{{1, reduce.DensityPeaks{Neighbours: 3}, reduce.Count(5)}}}
+	both, err := m.Classify(test, []Plan{later, {}, {Steps: []Step{{1, reduce.Random{}, reduce.Count(3)}}}, {}, later}, clock)
+	if err != nil || both[0] != both[4] || both[1] != *all || both[3] != *all {
+		t.Errorf("%+v, %v", both, err)
 	}
 	counts, err := m.LearnRates(context.Background(), test, RateConfig{MACs: 0.7, Steps: 60, Batch: 20, Rate: 0.3, Seed: 1})
 	if err != nil {
@@ -178,14 +191,14 @@ func TestRefuses(t *testing.T) {
 	clock := func() time.Duration { return 0 }
 	for name, f := range map[string]func() error{
 		"a step in no layer": func() error {
-			_, err := m.Classify(set, []Step{{2, reduce.Uniform{}, reduce.Count(3)}}, false, clock)
+			_, err := m.Classify(set, []Plan{{Steps: []Step{{2, reduce.Uniform{}, reduce.Count(3)}}}}, clock)
 			return err
 		},
 		"too many kept": func() error {
-			_, err := m.Classify(set, []Step{{0, reduce.Uniform{}, reduce.Count(17)}}, false, clock)
+			_, err := m.Classify(set, []Plan{{Steps: []Step{{0, reduce.Uniform{}, reduce.Count(17)}}}}, clock)
 			return err
 		},
-		"another size":          func() error { _, err := m.Classify(shapes(1, 15, 3), nil, false, clock); return err },
+		"another size":          func() error { _, err := m.Classify(shapes(1, 15, 3), nil, clock); return err },
 		"training without data": func() error { return m.Train(context.Background(), set, TrainConfig{Epochs: 1, Batch: 11}) },
 		"a label out of range": func() error {
 			s := shapes(1, 12, 10)

@@ -1,0 +1,229 @@
+// Command study trains the small vision transformer of tokens/vit and measures what
+// reducers of visual tokens cost: the tables of doc/tokens-reduce.md.
+//
+//	go run ./tokens/vit/study train -data ../shared/data/fashion-mnist -weights w.safetensors
+//	go run ./tokens/vit/study measure -data ../shared/data/fashion-mnist -weights w.safetensors -json study.json
+//	go run ./tokens/vit/study video -clip ../shared/data/video/foreman_qcif_100f.y4m
+//	go run ./tokens/vit/study documents
+//
+// It works on one thread, whose own time it reports, so that other work on the machine
+// counts less; times are meant as ratios.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/tokens/reduce"
+	"github.com/burin-codec/burin/tokens/vit"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "study:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	commands := map[string]func(context.Context, []string, io.Writer) error{"train": train, "measure": measure, "video": video, "documents": documents}
+	if len(args) == 0 || commands[args[0]] == nil {
+		return errors.New("say train, measure, video or documents")
+	}
+	runtime.LockOSThread()
+	return commands[args[0]](ctx, args[1:], out)
+}
+
+func train(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("train", flag.ContinueOnError)
+	data := f.String("data", "", "folder of MNIST or Fashion-MNIST")
+	weights := f.String("weights", "", "file to write")
+	epochs := f.Int("epochs", 12, "times that each picture is seen")
+	seed := f.Uint64("seed", 1, "of weights and order")
+	flip := f.Bool("flip", true, "mirror pictures at random: not for digits")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	set, err := vit.ReadSet(*data, "train")
+	if err != nil {
+		return err
+	}
+	test, err := vit.ReadSet(*data, "t10k")
+	if err != nil {
+		return err
+	}
+	m, err := vit.New(vit.Small, *seed, nil)
+	if err != nil {
+		return err
+	}
+	start := cpuTime()
+	err = m.Train(ctx, set, vit.TrainConfig{Epochs: *epochs, Batch: 64, Rate: 2e-3, Decay: 0.05, Seed: *seed, Flip: *flip, Progress: func(step, steps int, loss float64) {
+		fmt.Fprintf(out, "step %d of %d: loss %.4f, %v\n", step, steps, loss, (cpuTime() - start).Round(time.Second))
+	}})
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(*weights)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(m.Save(file), file.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "accuracy %.4f on %d test pictures, before rounding to BF16\n", m.Accuracy(test), test.Len())
+	return nil
+}
+
+// A row is one measurement.
+type row struct {
+	Method       string  `json:"method"`
+	Layer        string  `json:"layer"`
+	Proportional bool    `json:"proportional"`
+	Share        float64 `json:"share"`    // asked for; 0 is the method's own choice
+	Kept         float64 `json:"kept"`     // mean tokens of a picture behind the last step
+	Accuracy     float64 `json:"accuracy"` // share of the pictures that are right
+	MACs         float64 `json:"macs"`     // of the network, over those without reduction
+	Network      float64 `json:"network"`  // its time over that without reduction
+	Reducing     float64 `json:"reducing"` // the reducers' time over the same
+}
+
+type report struct {
+	Data     string `json:"data"`
+	Pictures int    `json:"pictures"`
+	Tokens   int    `json:"tokens"`
+	Tier     string `json:"tier"`
+	Rows     []row  `json:"rows"`
+}
+
+var shares = []float64{0.75, 0.50, 0.35, 0.25, 0.15}
+
+// merging says which methods make tokens that stand for several, so that proportional
+// attention does something.
+var merging = map[string]bool{"pool": true, "tome": true, "density": true, "diffrate": true, "visionzip": true, "prumerge": true, "prumerge+": true, "qg-vtc": true, "sparsevlm": true}
+
+func measure(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("measure", flag.ContinueOnError)
+	data := f.String("data", "", "folder of MNIST or Fashion-MNIST")
+	weights := f.String("weights", "", "what train wrote")
+	jsonFile := f.String("json", "", "file to write")
+	pictures := f.Int("pictures", 10000, "of the test set")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	test, err := vit.ReadSet(*data, "t10k")
+	if err != nil {
+		return err
+	}
+	if *pictures < 1 || *pictures > test.Len() {
+		return fmt.Errorf("%d pictures of %d", *pictures, test.Len())
+	}
+	test.Labels, test.Pixels = test.Labels[:*pictures], test.Pixels[:*pictures*test.Side*test.Side]
+	learn, err := vit.ReadSet(*data, "train")
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(*weights)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	m, err := vit.Load(file, nil)
+	if err != nil {
+		return err
+	}
+	var plans []vit.Plan
+	var rows []row
+	add := func(name, layer string, share float64, proportional bool, steps ...vit.Step) {
+		plans = append(plans, vit.Plan{Steps: steps, Proportional: proportional})
+		rows = append(rows, row{Method: name, Layer: layer, Share: share, Proportional: proportional})
+	}
+	add("none", "", 1, false)
+	const at = 1 // the second of four layers
+	for _, method := range reduce.Methods() {
+		if needs(method, "frames") {
+			continue
+		}
+		r := method.New(reduce.Options{Seed: 1})
+		for _, share := range shares {
+			step := vit.Step{Layer: at, Reducer: r, Keep: reduce.Share(share)}
+			add(method.Name, "2", share, false, step)
+			if merging[method.Name] {
+				add(method.Name, "2", share, true, step)
+			}
+		}
+		if method.Auto {
+			add(method.Name, "2", 0, merging[method.Name], vit.Step{Layer: at, Reducer: r, Keep: reduce.Auto()})
+		}
+	}
+	// Schedules over all layers of the same cost as a share kept in the second: DiffRate's
+	// learned counts, beside the same share of tokens removed in each layer.
+	for _, share := range shares {
+		target := m.Cost([]int{m.Tokens(), int(math.Round(share * float64(m.Tokens())))})
+		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 300, Batch: 50, Rate: 0.1, Seed: 1})
+		if err != nil {
+			return err
+		}
+		for _, counts := range [][]int{learned, m.EvenCounts(target)} {
+			for _, method := range []string{"diffrate", "tome", "random"} {
+				r, err := reduce.New(method, reduce.Options{Seed: 1})
+				if err != nil {
+					return err
+				}
+				var steps []vit.Step
+				for l, n := range counts {
+					steps = append(steps, vit.Step{Layer: l, Reducer: r, Keep: reduce.Count(n)})
+				}
+				name := method + ", even"
+				if &counts[0] == &learned[0] {
+					name = method + ", learned"
+				}
+				add(name, strings.Trim(fmt.Sprint(counts), "[]"), share, merging[method], steps...)
+			}
+		}
+	}
+	tallies, err := m.Classify(test, plans, cpuTime)
+	if err != nil {
+		return err
+	}
+	base := tallies[0]
+	rep := report{Data: filepath.Base(*data), Pictures: test.Len(), Tokens: m.Tokens(), Tier: kernels.Tier().String(), Rows: rows}
+	fmt.Fprintf(out, "%s, %d pictures, %d tokens\n", rep.Data, rep.Pictures, rep.Tokens)
+	fmt.Fprintln(out, "| method | layer | proportional | share | kept | accuracy | MACs | network time | reducer time |\n|---|---|---|---|---|---|---|---|---|")
+	for i, t := range tallies {
+		n, r := float64(t.Pictures), &rows[i]
+		r.Kept, r.Accuracy, r.MACs = float64(t.Kept)/n, float64(t.Right)/n, float64(t.MACs)/float64(base.MACs)
+		r.Network, r.Reducing = float64(t.Network)/float64(base.Network), float64(t.Reducing)/float64(base.Network)
+		fmt.Fprintf(out, "| %s | %s | %v | %.0f %% | %.1f | %.4f | %.3f | %.3f | %.3f |\n", r.Method, r.Layer, r.Proportional, 100*r.Share, r.Kept, r.Accuracy, r.MACs, r.Network, r.Reducing)
+	}
+	if *jsonFile == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(rep, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(*jsonFile, append(b, '\n'), 0o666)
+}
+
+func needs(m reduce.Method, what string) bool {
+	for _, n := range m.Needs {
+		if n == what {
+			return true
+		}
+	}
+	return false
+}
