@@ -22,7 +22,17 @@ type Options struct {
 	Batch      int // vectors in a batch
 	FirstRate  float64
 	LastRate   float64 // weight of a batch in the averaged counts, falling exponentially from the first to the last
-	FullEpochs int     // after that, by all vectors at once
+	FullEpochs int     // at the end, by all vectors at once
+
+	// After Epochs, so many times: the share Prune of all states, those with the
+	// least flow, is removed, the others are divided in two, as long as a variable
+	// has at most MaxStates, and GrowEpochs follow, with rates from GrowRate to
+	// LastRate.
+	Grow       int
+	GrowEpochs int
+	GrowRate   float64
+	Prune      float64
+	MaxStates  int
 
 	// Prior counts that are spread over a row of transitions and of leaves, beside
 	// the counts of the training set. The leaves' are spread like the variable's own
@@ -57,6 +67,7 @@ func DefaultOptions() *Options {
 	return &Options{
 		States: 16, Ordered: true,
 		Epochs: 20, Batch: 256, FirstRate: 0.5, LastRate: 0.01, FullEpochs: 2,
+		GrowEpochs: 10, GrowRate: 0.1, Prune: 0.25, MaxStates: 128,
 		TransPrior: 1, LeafPrior: 1, BandPrior: 5,
 		Validation: 0.05, Seed: 1,
 	}
@@ -78,6 +89,11 @@ func (o *Options) validate() error {
 		{o.Batch >= 1 && o.Batch <= 1<<16, "batch", o.Batch},
 		{o.FirstRate > 0 && o.FirstRate <= 1, "first rate", o.FirstRate},
 		{o.LastRate > 0 && o.LastRate <= 1, "last rate", o.LastRate},
+		{o.Grow >= 0 && o.Grow <= 10, "rounds of growing", o.Grow},
+		{o.GrowEpochs >= 1, "epochs after growing", o.GrowEpochs},
+		{o.GrowRate > 0 && o.GrowRate <= 1, "rate after growing", o.GrowRate},
+		{o.Prune >= 0 && o.Prune < 1, "share to prune", o.Prune},
+		{o.MaxStates >= 1 && o.MaxStates <= MaxStates, "largest number of states", o.MaxStates},
 		{o.TransPrior > 0 && o.TransPrior < 1e6, "prior of transitions", o.TransPrior},
 		{o.LeafPrior > 0 && o.LeafPrior < 1e6, "prior of leaves", o.LeafPrior},
 		{o.BandPrior > 0 && o.BandPrior < 1e6, "prior of bands", o.BandPrior},
@@ -210,7 +226,10 @@ func (t *Trainer) Close() { t.pool.Close() }
 func (t *Trainer) Circuit() *Circuit { return t.c }
 
 // Epochs returns how many epochs are done, and how many there will be.
-func (t *Trainer) Epochs() (done, all int) { return t.epoch, t.o.Epochs + t.o.FullEpochs }
+func (t *Trainer) Epochs() (done, all int) { return t.epoch, t.batchEpochs() + t.o.FullEpochs }
+
+// batchEpochs returns how many epochs by batches there will be.
+func (t *Trainer) batchEpochs() int { return t.o.Epochs + t.o.Grow*t.o.GrowEpochs }
 
 // Run trains until all epochs are done or ctx is.
 func (t *Trainer) Run(ctx context.Context) error {
@@ -218,8 +237,16 @@ func (t *Trainer) Run(ctx context.Context) error {
 		start := time.Now()
 		var bits float64
 		var err error
-		if t.epoch < t.o.Epochs {
-			bits, err = t.batches(ctx)
+		if t.epoch < t.batchEpochs() {
+			first, epoch, epochs := t.o.FirstRate, t.epoch, t.o.Epochs
+			if t.epoch >= t.o.Epochs {
+				first, epoch, epochs = t.o.GrowRate, (t.epoch-t.o.Epochs)%t.o.GrowEpochs, t.o.GrowEpochs
+				if epoch == 0 {
+					t.prune(t.o.Prune)
+					t.grow(t.o.MaxStates, growNoise, rand.New(rand.NewPCG(t.o.Seed, 1<<32+uint64(t.epoch))))
+				}
+			}
+			bits, err = t.batches(ctx, first, float64(epoch)/float64(epochs), 1/float64(epochs))
 		} else {
 			bits, err = t.full(ctx)
 		}
@@ -247,8 +274,10 @@ func (t *Trainer) Run(ctx context.Context) error {
 
 // batches trains an epoch by batches (Cappé and Moulines, "On-line
 // expectation-maximization algorithm for latent data models", 2009): counts are
-// averages over the latest batches. It returns the mean of bits a value.
-func (t *Trainer) batches(ctx context.Context) (float64, error) {
+// averages over the latest batches. The rate falls from first to LastRate in a number
+// of epochs, of which the share done is done and this one is the share more. It returns
+// the mean of bits a value.
+func (t *Trainer) batches(ctx context.Context, first, done, more float64) (float64, error) {
 	n := t.train.Len()
 	order := rand.New(rand.NewPCG(t.o.Seed, 100+uint64(t.epoch))).Perm(n)
 	steps := (n + t.o.Batch - 1) / t.o.Batch
@@ -258,8 +287,7 @@ func (t *Trainer) batches(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 		rows := order[s*n/steps : (s+1)*n/steps]
-		done := (float64(t.epoch) + float64(s)/float64(steps)) / float64(t.o.Epochs)
-		rate := t.o.FirstRate * math.Pow(t.o.LastRate/t.o.FirstRate, done)
+		rate := first * math.Pow(t.o.LastRate/first, done+more*float64(s)/float64(steps))
 		t.em.up(t.train, rows)
 		for _, b := range t.em.bits[:len(rows)] {
 			sum += b
@@ -357,6 +385,10 @@ func (t *Trainer) maximise(i int) {
 		}
 	}
 }
+
+// growNoise is the deviation of the logarithm of the factors by which copies of a state
+// differ.
+const growNoise = 0.3
 
 // bands is how many ordered values share BandPrior.
 const bands = 16

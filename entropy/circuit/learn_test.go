@@ -160,7 +160,7 @@ func TestWorkersAndResume(t *testing.T) {
 	d := sampled(randomCircuit(5, 15, 20, 5, 1.5), 500, 1)
 	learn := func(workers int) *Circuit {
 		o := testOptions()
-		o.Workers, o.Validation = workers, 0.1
+		o.Workers, o.Validation, o.Grow, o.GrowEpochs = workers, 0.1, 1, 2
 		c, err := Learn(context.Background(), d, o)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +174,7 @@ func TestWorkersAndResume(t *testing.T) {
 
 	var saved []byte
 	o := testOptions()
-	o.Validation = 0.1
+	o.Validation, o.Grow, o.GrowEpochs = 0.1, 1, 2
 	enough := errors.New("enough")
 	o.Checkpoint = func(tr *Trainer) error {
 		if done, _ := tr.Epochs(); done < 5 {
@@ -219,6 +219,60 @@ func TestWorkersAndResume(t *testing.T) {
 	}
 }
 
+// Growing alone, without noise, changes nothing but the number of states; pruning takes
+// the states that matter least.
+func TestPruneAndGrow(t *testing.T) {
+	d := sampled(randomCircuit(3, 12, 5, 4, 2), 800, 1)
+	o := testOptions()
+	o.TransPrior, o.LeafPrior, o.BandPrior = 1e-6, 1e-6, 1e-6
+	tr, err := NewTrainer(d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if err := tr.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	total := func() int {
+		n := 0
+		for _, m := range tr.Circuit().States {
+			n += m
+		}
+		return n
+	}
+	before, states := tr.measure(d), total()
+	tr.grow(9, 0, nil)
+	if err := tr.Circuit().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if got := tr.measure(d); math.Abs(got-before) > 1e-4 {
+		t.Errorf("grown: %v bits a value, %v before", got, before)
+	}
+	for i, m := range tr.Circuit().States {
+		if m != 1 && m != 9 && m != 8 {
+			t.Errorf("position %d has %d states", i, m)
+		}
+	}
+	grown := total()
+	if grown < states*5/4 {
+		t.Errorf("%d states grew to %d", states, grown)
+	}
+	tr.prune(0.1)
+	if err := tr.Circuit().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if got := total(); got < grown*85/100 || got > grown*95/100 {
+		t.Errorf("%d states pruned to %d", grown, got)
+	}
+	if got := tr.measure(d); got > before*1.05 {
+		t.Errorf("pruned: %v bits a value, %v before", got, before)
+	}
+	tr.prune(0.999)
+	if got := total(); got != d.Vars {
+		t.Errorf("%d states left of %d variables", got, d.Vars)
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	d := sampled(randomCircuit(5, 10, 4, 3, 1), 100, 1)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -238,6 +292,11 @@ func TestOptions(t *testing.T) {
 		func(o *Options) { o.FullEpochs = -1 },
 		func(o *Options) { o.FirstRate = math.NaN() },
 		func(o *Options) { o.LastRate = 1.5 },
+		func(o *Options) { o.Grow = -1 },
+		func(o *Options) { o.GrowEpochs = 0 },
+		func(o *Options) { o.GrowRate = 0 },
+		func(o *Options) { o.Prune = 1 },
+		func(o *Options) { o.MaxStates = 0 },
 		func(o *Options) { o.TransPrior = 0 },
 		func(o *Options) { o.LeafPrior = -1 },
 		func(o *Options) { o.BandPrior = math.Inf(1) },
@@ -376,7 +435,7 @@ func BenchmarkEM(b *testing.B) {
 			t.setCircuit(c)
 			b.ResetTimer()
 			for range b.N {
-				if _, err := t.batches(context.Background()); err != nil {
+				if _, err := t.batches(context.Background(), 0.1, 0, 1); err != nil {
 					b.Fatal(err)
 				}
 			}
