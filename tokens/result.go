@@ -84,7 +84,7 @@ type Result struct {
 	Thumbnail bool // one of the views is the whole picture
 	// Frames is the number of frames or pages, 0 for a picture. Of a video the numbers
 	// above are totals, but for the resized size, Grid and Thumbnail, which are those of
-	// each frame.
+	// each frame or, of pages, of the first.
 	Frames int
 
 	Confidence Confidence

@@ -100,7 +100,7 @@ func (p *openAIPatches) plan(w, h int, o Options, r Result) (Result, error) {
 	fw, fh := float64(w), float64(h)
 	if long := max(fw, fh); edge > 0 && long > float64(edge) {
 		s := float64(edge) / long
-		fw, fh = max(1, fw*s), max(1, fh*s)
+		fw, fh = max(1, float64(fw*s)), max(1, float64(fh*s))
 	}
 	side := float64(p.Patch)
 	if cols, rows := math.Ceil(fw/side), math.Ceil(fh/side); patches > 0 && cols*rows > float64(patches) {
@@ -115,7 +115,7 @@ func (p *openAIPatches) plan(w, h int, o Options, r Result) (Result, error) {
 		if ph >= 1 {
 			a = min(a, math.Floor(ph)/ph)
 		}
-		fw, fh = fw*s*a, fh*s*a
+		fw, fh = float64(fw*s*a), float64(fh*s*a)
 	}
 	// The nearest integer is taken if it is one but for the rounding of floats.
 	rw, rh := max(1, int(fw+1e-6)), max(1, int(fh+1e-6))

@@ -259,10 +259,7 @@ func (s *streams) subject(ctx context.Context, name string, dpi float64) (*subje
 	in := bufio.NewReaderSize(r, headerBytes)
 	if b, _ := in.Peek(len(pdfMagic)); string(b) == pdfMagic && name != stdio {
 		pages, err := pageSizes(ctx, name, dpi)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return &subject{file: name, pages: pages, pdf: true}, nil
+		return &subject{file: name, pages: pages, pdf: true}, err
 	}
 	w, h, err := uprightSize(in)
 	if err != nil {
@@ -345,7 +342,7 @@ func pageSizes(ctx context.Context, name string, dpi float64) ([]tokens.Size, er
 		pages = append(pages, tokens.Size{Width: b.Dx(), Height: b.Dy()})
 	}
 	if len(pages) == 0 {
-		return nil, errors.New("no pages")
+		return nil, fmt.Errorf("%s: no pages", name)
 	}
 	return pages, nil
 }
