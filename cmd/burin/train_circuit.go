@@ -33,6 +33,10 @@ func (s *streams) trainCircuitCommand() *cli.Command {
 			&cli.IntFlag{Name: "states", Value: o.States, Usage: "of each hidden variable: 16 to 128"},
 			&cli.IntFlag{Name: "epochs", Value: o.Epochs, Usage: "by batches"},
 			&cli.IntFlag{Name: "full-epochs", Value: o.FullEpochs, Usage: "by all pictures at once, at the end"},
+			&cli.IntFlag{Name: "grow", Value: o.Grow, Usage: "how often to remove the least used states and divide the others in two"},
+			&cli.IntFlag{Name: "grow-epochs", Value: o.GrowEpochs, Usage: "by batches, after each time"},
+			&cli.Float64Flag{Name: "prune", Value: o.Prune, Usage: "share of the states to remove each time"},
+			&cli.IntFlag{Name: "max-states", Value: o.MaxStates, Usage: "of a hidden variable, when growing"},
 			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "pictures in a batch"},
 			&cli.Float64Flag{Name: "validation", Value: o.Validation, Usage: "share of the pictures that is held out"},
 			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the split, the first states and the order"},
@@ -67,6 +71,7 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	}
 	o := circuit.DefaultOptions()
 	o.States, o.Epochs, o.FullEpochs, o.Batch = c.Int("states"), c.Int("epochs"), c.Int("full-epochs"), c.Int("batch")
+	o.Grow, o.GrowEpochs, o.Prune, o.MaxStates = c.Int("grow"), c.Int("grow-epochs"), c.Float64("prune"), c.Int("max-states")
 	o.Validation, o.Seed, o.Workers = c.Float64("validation"), c.Uint64("seed"), c.Int("workers")
 	o.Progress = func(p circuit.Progress) {
 		held := ""

@@ -38,9 +38,9 @@ func TestTrainCircuit(t *testing.T) {
 	for i := range 30 {
 		writeGray(t, "in/"+string(rune('a'+i))+".png", 5, 3, uint64(i))
 	}
-	args := []string{"train", "circuit", "--data", "in", "--out", "m.model", "--states", "4", "--epochs", "2", "--full-epochs", "1", "--checkpoint", "m.check"}
+	args := []string{"train", "circuit", "--data", "in", "--out", "m.model", "--states", "4", "--epochs", "2", "--full-epochs", "1", "--grow", "1", "--grow-epochs", "1", "--checkpoint", "m.check"}
 	r := mustRun(t, nil, args...)
-	if !strings.Contains(r.stderr, "epoch 3 of 3: ") || !strings.Contains(r.stderr, "held out") || !strings.Contains(r.stdout, "5 x 3") {
+	if !strings.Contains(r.stderr, "epoch 4 of 4: ") || !strings.Contains(r.stderr, "held out") || !strings.Contains(r.stdout, "5 x 3") {
 		t.Errorf("printed %q and %q", r.stdout, r.stderr)
 	}
 	file, err := os.ReadFile("m.model")
@@ -60,7 +60,7 @@ func TestTrainCircuit(t *testing.T) {
 	}
 	// All is done already.
 	r = mustRun(t, nil, append(args, "-f")...)
-	if !strings.Contains(r.stderr, "going on after epoch 3 of 3") {
+	if !strings.Contains(r.stderr, "going on after epoch 4 of 4") {
 		t.Errorf("printed %q", r.stderr)
 	}
 	again, err := os.ReadFile("m.model")
