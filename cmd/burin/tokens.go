@@ -16,6 +16,7 @@ func (s *streams) tokensCommand() *cli.Command {
 			// One subcommand a line, in this order: plan, fit, prepare, render, reduce, kv.
 			s.tokensPlanCommand(),
 			s.tokensFitCommand(),
+			s.tokensRenderCommand(),
 			s.tokensReduceCommand(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {

@@ -46,6 +46,17 @@ func (l *Layout) Page(i int) (image.Image, error) {
 	return m, nil
 }
 
+// All draws the pages in order.
+func (l *Layout) All() Pages {
+	return func(yield func(image.Image, error) bool) {
+		for i := range l.Len() {
+			if !yield(l.Page(i)) {
+				return
+			}
+		}
+	}
+}
+
 // fill makes a rectangle black.
 func fill(m *image.Gray, r image.Rectangle) {
 	r = r.Intersect(m.Rect)

@@ -329,7 +329,7 @@ func TestFonts(t *testing.T) {
 func TestGolden(t *testing.T) {
 	l := mustNew(t, sampleMarkdown, Markdown, Dense())
 	m := gray(t, l, 0)
-	const want = "(794,557) b5c93c7f97c34a30d4fd393f4d0ecbdce728c3aec96114662d48ad3671b18c49"
+	const want = "(794,402) 73ae1da3281b3c73082eda909319a9cf630730b70617f3ebadd422d6d5be2a2b"
 	if got := fmt.Sprintf("%v %x", m.Rect.Max, sha256.Sum256(m.Pix)); got != want {
 		t.Errorf("page is %s, want %s", got, want)
 	}

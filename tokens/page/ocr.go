@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/image/draw"
+
+	"github.com/burin-codec/burin/tokens"
 )
 
 // A Recogniser reads the text of a page.
@@ -85,15 +87,24 @@ func ratio(a, b int) float64 {
 }
 
 // Read has all pages of l read, and compares the text with what was read. White space
-// counts as one space, and typographic quotes and dashes as those of ASCII.
-func Read(ctx context.Context, l *Layout, read Recogniser) (Accuracy, error) {
+// counts as one space, and typographic quotes and dashes as those of ASCII. If model is
+// not nil the pages are brought to the size in which it sees them before.
+func Read(ctx context.Context, l *Layout, model *tokens.Model, read Recogniser) (Accuracy, error) {
 	var sum Accuracy
 	for i := range l.Len() {
 		m, err := l.Page(i)
 		if err != nil {
 			return sum, err
 		}
-		got, err := read(ctx, enlarge(m, readableEm/l.o.em()))
+		em := l.o.em()
+		if model != nil {
+			width := m.Bounds().Dx()
+			if m, err = Seen(m, model); err != nil {
+				return sum, err
+			}
+			em *= float64(m.Bounds().Dx()) / float64(width)
+		}
+		got, err := read(ctx, enlarge(m, readableEm/em))
 		if err != nil {
 			return sum, err
 		}
