@@ -204,14 +204,19 @@ func PlanPages(model string, pages []Size, o *Options) (total Result, each []Res
 
 // PlanPages is the function PlanPages for the model.
 func (m *Model) PlanPages(pages []Size, o *Options) (total Result, each []Result, err error) {
-	if len(pages) == 0 || len(pages) > MaxFrames {
-		return Result{}, nil, fmt.Errorf("%w: %d pages, must be 1 to %d", ErrSize, len(pages), MaxFrames)
+	return m.planPages(o, len(pages), pages...)
+}
+
+// planPages plans some pages of a document of n.
+func (m *Model) planPages(o *Options, n int, pages ...Size) (total Result, each []Result, err error) {
+	if n == 0 || n > MaxFrames {
+		return Result{}, nil, fmt.Errorf("%w: %d pages, must be 1 to %d", ErrSize, n, MaxFrames)
 	}
 	var options Options
 	if o != nil {
 		options = *o
 	}
-	options.Images = max(options.Images, len(pages))
+	options.Images = max(options.Images, n)
 	each = make([]Result, len(pages))
 	for i, p := range pages {
 		if m.page != nil {

@@ -1,8 +1,10 @@
 package tokens
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A Fitted is how to send a picture within a budget.
@@ -37,17 +39,65 @@ func Fit(model string, budget, w, h int, o *Options) (Fitted, error) {
 
 // Fit is the function Fit for the model.
 func (m *Model) Fit(budget, w, h int, o *Options) (Fitted, error) {
+	return m.fit(budget, w, h, func(w, h int) (Result, error) { return m.Plan(w, h, o) })
+}
+
+// FitVideo is Fit for the frames of a video: the size to which to scale them so that the
+// whole video keeps the budget. The number of frames is as PlanVideo has it.
+func (m *Model) FitVideo(budget int, c Clip, o *Options) (Fitted, error) {
+	return m.fit(budget, c.Width, c.Height, func(w, h int) (Result, error) {
+		c.Width, c.Height = w, h
+		return m.PlanVideo(c, o)
+	})
+}
+
+// FitPages is Fit for the pages of a document: the size to which to scale each so that
+// all keep the budget. Each gets an equal share of it, and what pages leave of theirs is
+// shared by the dearer ones.
+func (m *Model) FitPages(budget int, pages []Size, o *Options) ([]Fitted, error) {
+	_, each, err := m.PlanPages(pages, o)
+	if err != nil && !errors.Is(err, ErrRefused) {
+		return nil, err
+	}
+	order := make([]int, len(pages))
+	for i := range order {
+		order[i] = i
+	}
+	if err == nil { // else some page has to be reduced to be planned at all
+		slices.SortStableFunc(order, func(i, j int) int { return each[i].Cost() - each[j].Cost() })
+	}
+	fitted := make([]Fitted, len(pages))
+	for done, i := range order {
+		p := pages[i]
+		f, err := m.fit(budget/(len(pages)-done), p.Width, p.Height, func(w, h int) (Result, error) {
+			r, _, err := m.planPages(o, len(pages), Size{w, h})
+			return r, err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("page %d: %w", i+1, err)
+		}
+		fitted[i] = f
+		budget -= f.Plan.Cost()
+	}
+	return fitted, nil
+}
+
+// fit is Fit with what plans a size.
+func (m *Model) fit(budget, w, h int, plan func(w, h int) (Result, error)) (Fitted, error) {
 	if err := checkSize(w, h); err != nil {
 		return Fitted{}, err
 	}
 	if budget < 1 {
 		return Fitted{}, fmt.Errorf("%w: %d tokens", ErrBudget, budget)
 	}
-	r, err := m.Plan(w, h, o)
+	r, err := plan(w, h)
 	if err == nil && r.Cost() <= budget {
-		return m.fitted(w, h, w, h, w, h, r), nil
+		return fitted(w, h, w, h, w, h, r), nil
 	}
-	s := search{m: m, o: o, budget: budget, w: w, h: h, least: math.MaxInt}
+	if err != nil && !errors.Is(err, ErrRefused) {
+		return Fitted{}, err
+	}
+	s := search{plan: plan, budget: budget, w: w, h: h, least: math.MaxInt}
 	s.scaled()
 	if t, ok := m.rule.(tiler); ok {
 		s.canvases(t.tile())
@@ -70,8 +120,7 @@ const maxFitSide = 1 << 14
 
 // search is the state of Fit.
 type search struct {
-	m      *Model
-	o      *Options
+	plan   func(w, h int) (Result, error)
 	budget int
 	w, h   int
 	best   Fitted
@@ -124,7 +173,7 @@ func scaledTo(w, h, n int) (int, int) {
 
 // try takes a size if it is better than the best so far.
 func (s *search) try(w, h, cw, ch int) {
-	r, err := s.m.Plan(cw, ch, s.o)
+	r, err := s.plan(cw, ch)
 	if err != nil {
 		return
 	}
@@ -133,7 +182,7 @@ func (s *search) try(w, h, cw, ch int) {
 	if cost > s.budget {
 		return
 	}
-	f := s.m.fitted(s.w, s.h, w, h, cw, ch, r)
+	f := fitted(s.w, s.h, w, h, cw, ch, r)
 	better := f.Detail > s.best.Detail ||
 		f.Detail == s.best.Detail && (cost < s.best.Plan.Cost() ||
 			cost == s.best.Plan.Cost() && w*h > s.best.Width*s.best.Height)
@@ -144,7 +193,7 @@ func (s *search) try(w, h, cw, ch int) {
 
 // fitted returns what is seen of a picture of w0 x h0 pixels that is scaled to w x h and
 // put on a canvas of cw x ch.
-func (m *Model) fitted(w0, h0, w, h, cw, ch int, r Result) Fitted {
+func fitted(w0, h0, w, h, cw, ch int, r Result) Fitted {
 	// What the model enlarges shows no more, and what it reduces shows less.
 	sw := min(1, float64(r.ResizedWidth)/float64(cw)) * float64(w)
 	sh := min(1, float64(r.ResizedHeight)/float64(ch)) * float64(h)

@@ -52,6 +52,65 @@ func TestFit(t *testing.T) {
 	}
 }
 
+func TestFitVideo(t *testing.T) {
+	clip := Clip{Width: 1920, Height: 1080, Seconds: 10}
+	for _, name := range []string{"qwen2.5-vl", "qwen3-vl", "claude", "gpt-4o", "internvl3"} {
+		m, err := Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := m.FitVideo(6000, clip, nil)
+		if err != nil || f.Plan.Tokens > 6000 || f.Plan.Frames < 10 || f.Width > 1920 {
+			t.Errorf("%s: %+v, %v", name, f, err)
+			continue
+		}
+		c := clip
+		c.Width, c.Height = f.CanvasWidth, f.CanvasHeight
+		if r, err := m.PlanVideo(c, nil); err != nil || r != f.Plan {
+			t.Errorf("%s: %+v, %v, Fit has %+v", name, r, err, f.Plan)
+		}
+		if _, err := m.FitVideo(9, clip, nil); !errors.Is(err, ErrBudget) {
+			t.Errorf("%s: 9 tokens: %v", name, err)
+		}
+		if _, err := m.FitVideo(1000, Clip{Width: 10, Height: 10}, nil); !errors.Is(err, ErrSize) {
+			t.Errorf("%s: no frames: %v", name, err)
+		}
+	}
+}
+
+func TestFitPages(t *testing.T) {
+	m, err := Lookup("claude")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := []Size{{1240, 1754}, {280, 280}, {1754, 1240}}
+	f, err := m.FitPages(2100, pages, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The small page keeps its size, and the others share what it leaves.
+	if f[1].Width != 280 || f[1].Plan.Tokens != 100 {
+		t.Errorf("%+v", f[1])
+	}
+	for _, i := range []int{0, 2} {
+		if n := f[i].Plan.Tokens; n > 1000 && i == 0 || n < 900 {
+			t.Errorf("page %d: %d tokens", i, n)
+		}
+	}
+	if n := f[0].Plan.Tokens + f[1].Plan.Tokens + f[2].Plan.Tokens; n > 2100 {
+		t.Errorf("%d tokens", n)
+	}
+	if f, err := m.FitPages(1e5, append(pages, Size{9000, 9000}), nil); err != nil || f[3].Width > 8000 || f[3].Plan.Tokens == 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if _, err := m.FitPages(2, pages, nil); !errors.Is(err, ErrBudget) {
+		t.Errorf("2 tokens: %v", err)
+	}
+	if _, err := m.FitPages(100, nil, nil); !errors.Is(err, ErrSize) {
+		t.Errorf("no pages: %v", err)
+	}
+}
+
 // TestFitIsBest compares Fit with every smaller size, for all models.
 func TestFitIsBest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -86,7 +145,7 @@ func TestFitIsBest(t *testing.T) {
 				if err != nil || p.Cost() > budget {
 					continue
 				}
-				if d := m.fitted(w, h, sw, sh, sw, sh, p).Detail; d > f.Detail && !(budget == whole.Cost()) {
+				if d := fitted(w, h, sw, sh, sw, sh, p).Detail; d > f.Detail && !(budget == whole.Cost()) {
 					t.Errorf("%s %d x %d, %d tokens: %d x %d shows %v, Fit %v", m.Name, w, h, budget, sw, sh, d, f.Detail)
 					break
 				}

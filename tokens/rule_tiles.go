@@ -65,6 +65,9 @@ func (t *aspectTiles) plan(w, h int, o Options, r Result) (Result, error) {
 
 func (t *aspectTiles) tile() int { return t.Tile }
 
+// single fills r as for a frame of a video, which is seen whole.
+func (t *aspectTiles) single(r *Result) { r.resized(t.Tile, t.Tile) }
+
 // anyRes is the rule of LLaVA-NeXT and LLaVA-OneVision: of a list of sizes the picture is
 // fitted into the one that keeps the most of it, its tokens are laid out in rows without
 // those that padding alone would give, and the whole picture goes before them.
@@ -124,6 +127,9 @@ func (a *anyRes) plan(w, h int, o Options, r Result) (Result, error) {
 	r.count(visual+base, newlines)
 	return r, nil
 }
+
+// single fills r as for a frame of a video, which is seen whole.
+func (a *anyRes) single(r *Result) { r.resized(a.Tile, a.Tile) }
 
 // best returns the size that keeps the most of the picture's pixels and, of those, wastes
 // the least.
