@@ -16,8 +16,10 @@ func (s *streams) tokensCommand() *cli.Command {
 			// One subcommand a line, in this order: plan, fit, prepare, render, reduce, kv.
 			s.tokensPlanCommand(),
 			s.tokensFitCommand(),
+			s.tokensPrepareCommand(),
 			s.tokensRenderCommand(),
 			s.tokensReduceCommand(),
+			s.tokensKVCommand(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
