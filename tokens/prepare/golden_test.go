@@ -9,7 +9,6 @@ import (
 	"image"
 	"math"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +78,9 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		seen[model] = true
+		if n := tokensOf(t, r); n != r.Plan.Tokens {
+			t.Errorf("%s: tensors of %d tokens, planned %d", name, n, r.Plan.Tokens)
+		}
 		for _, want := range c.Tensors {
 			tensor := r.Tensor(want[0].(string))
 			if tensor == nil {
@@ -143,26 +145,4 @@ func within(t *tensorfile.Tensor, want []any, most float64) bool {
 		}
 	}
 	return true
-}
-
-func TestSpecsAreModels(t *testing.T) {
-	if got, want := len(Models()), len(specs); got != want {
-		t.Errorf("%d of %d specs are of models of package tokens: %v", got, want, Models())
-	}
-	for _, name := range Models() {
-		r, err := Prepare(name, picture(70, 50, 1).image(), nil)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		again, err := Prepare(name, picture(70, 50, 1).image(), &Options{Workers: 1})
-		if err != nil || !reflect.DeepEqual(r.Tensors, again.Tensors) {
-			t.Errorf("%s: one worker makes another result: %v", name, err)
-		}
-		for i := range r.Tensors {
-			if err := r.Tensors[i].Check(); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-	}
 }

@@ -21,8 +21,8 @@ const (
 	// columns.
 	PIL12
 	// Torchvision is PyTorch's antialiased resize and fused normalisation, on a CPU,
-	// as transformers' torchvision processors ("fast" ones) use them. It has no
-	// Lanczos filter; Idefics3 and SmolVLM then use bicubic, as there.
+	// as transformers' torchvision processors ("fast" ones) use them: torchvision
+	// 0.27 or later, which has Lanczos filters.
 	Torchvision
 )
 
@@ -105,6 +105,9 @@ type Options struct {
 
 	Backend Backend
 	Alpha   Alpha
+	// Orientation is the EXIF orientation, 1 to 8, by which a picture is turned upright
+	// first, as transformers' loading of files does; 0 and 1 are upright.
+	Orientation int
 	// ScaleGrey16 takes the upper byte of 16-bit grey samples. Without it they are
 	// clipped at 255, as Pillow's conversion to RGB does, which turns most such
 	// pictures white: models in use see them so.
@@ -136,6 +139,8 @@ func (o *Options) complete() (Options, error) {
 		return c, fmt.Errorf("%w: %v", ErrOption, c.Backend)
 	case c.Alpha < AlphaDefault || c.Alpha > AlphaDrop:
 		return c, fmt.Errorf("%w: %v", ErrOption, c.Alpha)
+	case c.Orientation < 0 || c.Orientation > 8:
+		return c, fmt.Errorf("%w: orientation %d", ErrOption, c.Orientation)
 	case c.MaxPixels < 0 || c.MaxBytes < 0 || c.Workers < 0:
 		return c, fmt.Errorf("%w: a negative limit", ErrOption)
 	}

@@ -34,8 +34,7 @@ func (r *Result) Tensor(name string) *tensorfile.Tensor {
 }
 
 // Prepare prepares a picture for a model, whose name is one of package tokens.
-// nil options are those that the model is released with. A picture must be upright:
-// EXIF orientation is for the caller to apply.
+// nil options are those that the model is released with.
 func Prepare(model string, m image.Image, o *Options) (*Result, error) {
 	j, err := newJob(model, o)
 	if err != nil {
@@ -75,6 +74,9 @@ func PrepareVideo(model string, frames []image.Image, o *Options) (*Result, erro
 	}
 	if err := j.checkSize(size.X, size.Y); err != nil {
 		return nil, err
+	}
+	if j.o.Orientation >= 5 {
+		size.X, size.Y = size.Y, size.X
 	}
 	j.result.Plan, err = j.model.PlanVideo(tokens.Clip{Width: size.X, Height: size.Y, Frames: len(frames)}, &j.o.Tokens)
 	if err != nil {
@@ -157,16 +159,12 @@ func (j *job) raster(m image.Image) (*raster, error) {
 	if err := j.checkSize(r.Dx(), r.Dy()); err != nil {
 		return nil, err
 	}
-	return fromImage(m, j.o.Alpha, j.o.ScaleGrey16), nil
+	return fromImage(m, j.o.Alpha, j.o.ScaleGrey16).turn(j.o.Orientation), nil
 }
 
 // resize resizes within the limits, which also hold for the picture between the
 // two passes.
 func (j *job) resize(p *raster, w, h int) (*raster, error) {
-	f := j.spec.filter
-	if f == lanczos && j.o.Backend == Torchvision {
-		f = bicubic
-	}
 	if err := j.checkSize(w, h); err != nil {
 		return nil, err
 	}
@@ -177,7 +175,7 @@ func (j *job) resize(p *raster, w, h int) (*raster, error) {
 	if err := j.checkSize(between[0], between[1]); err != nil {
 		return nil, fmt.Errorf("between two passes: %w", err)
 	}
-	return p.resize(w, h, f, j.o.Backend, j.o.Workers), nil
+	return p.resize(w, h, j.spec.filter, j.o.Backend, j.o.Workers), nil
 }
 
 // tensor adds a tensor of zeros within the limits and returns its bytes. A batch

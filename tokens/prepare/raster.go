@@ -86,6 +86,37 @@ func (p *raster) transpose() *raster {
 	return out
 }
 
+// turn returns the picture upright: o is its EXIF orientation, 1 to 8.
+func (p *raster) turn(o int) *raster {
+	if o <= 1 {
+		return p
+	}
+	out := newRaster(p.w, p.h)
+	if o >= 5 {
+		out = newRaster(p.h, p.w)
+	}
+	for y := range out.h {
+		to := out.row(y)
+		for x := range out.w {
+			// Of a turned picture the rows are columns.
+			u, v := x, y
+			if o >= 5 {
+				u, v = y, x
+			}
+			switch o {
+			case 2, 3, 7, 8:
+				u = p.w - 1 - u
+			}
+			switch o {
+			case 3, 4, 6, 7:
+				v = p.h - 1 - v
+			}
+			copy(to[3*x:3*x+3], p.pix[v*p.stride+3*u:])
+		}
+	}
+	return out
+}
+
 // white is what transparent pixels are laid on.
 var white = [3]uint8{255, 255, 255}
 

@@ -81,7 +81,7 @@ func (j *job) anyRes(p *raster) error {
 	if err := j.ints("image_sizes", 0, []int{1, 2}, p.h, p.w); err != nil {
 		return err
 	}
-	if name := j.spec.names[0]; name != "" {
+	if name := j.spec.names[0]; name != "" && !several {
 		return j.ints(name, 0, []int{1}, 1)
 	}
 	return nil

@@ -1,8 +1,10 @@
 """Writes the golden files of this folder with Pillow, PyTorch and transformers.
 
     pip install pillow numpy torch torchvision transformers
-    python generate.py resample     # resample.json
-    python generate.py models       # models.json
+    python generate.py resample           # resample.json
+    python generate.py colours            # colours.json, of the .png files here
+    python generate.py models             # models.json
+    python generate.py models many.json   # random sizes, for go test -golden many.json
 
 Pictures are made by a formula that picture_test.go has too, so that the files
 hold sizes, checksums and samples only.
@@ -39,7 +41,7 @@ def resample():
     from torchvision.transforms.v2 import InterpolationMode
 
     pil = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
-    tv = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+    tv = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC, "lanczos": InterpolationMode.LANCZOS}
     rng = random.Random(1)
     sizes = [(1, 1, 5, 7), (7, 5, 1, 1), (2, 3, 2, 9), (9, 2, 3, 2), (33, 17, 33, 40), (64, 64, 64, 64),
              (640, 480, 336, 336), (100, 100, 448, 448), (1000, 30, 28, 28), (30, 1000, 56, 28), (513, 257, 512, 256)]
@@ -61,6 +63,22 @@ def resample():
             cases.append(["torchvision", name, w, h, ow, oh, zlib.crc32(out.permute(1, 2, 0).contiguous().numpy().tobytes())])
     with open("resample.json", "w") as f:
         f.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
+
+
+def colours():
+    import glob
+    from transformers.image_transforms import convert_to_rgb
+
+    out = {}
+    for name in sorted(glob.glob("*.png")):
+        im = Image.open(name)
+        out[name] = {
+            "white": zlib.crc32(np.ascontiguousarray(convert_to_rgb(im, return_numpy=True)).tobytes()),
+            "drop": zlib.crc32(np.asarray(im.convert("RGB")).tobytes()),
+        }
+    with open("colours.json", "w") as f:
+        json.dump(out, f, indent=1)
+        f.write("\n")
 
 
 # Settings of the released preprocessor_config.json where they differ from those
@@ -264,11 +282,23 @@ def describe(out):
     return described
 
 
-SIZES = [(640, 480), (333, 517), (100, 41), (1280, 700), (61, 802), (448, 448), (1500, 1201)]
+SIZES = [(333, 517), (100, 41)]
 
 
-def models(name="models.json", sizes=SIZES, only=None):
+def random_sizes():
+    rng = random.Random(7)
+    sizes = [(640, 480), (1280, 700), (61, 802), (448, 448), (1500, 1201), (1920, 1080)]
+    while len(sizes) < 20:
+        w, h = (round(2 ** rng.uniform(4.5, 11)) for _ in range(2))
+        if max(w, h) < 20 * min(w, h):
+            sizes.append((w, h))
+    return sizes
+
+
+def models(name="models.json", only=None):
     import torch
+
+    sizes = SIZES if name == "models.json" else random_sizes()
 
     cases = []
     for model, (module, cls, settings) in PROCESSORS.items():
@@ -277,7 +307,8 @@ def models(name="models.json", sizes=SIZES, only=None):
                 continue
             if (p := processor(module, cls, backend, settings)) is None:
                 continue
-            for w, h in sizes:
+            # Both backends share everything but arithmetic.
+            for w, h in sizes[: 1 if backend == "torchvision" and name == "models.json" else None]:
                 try:
                     out = p(Image.fromarray(picture(w, h)), return_tensors="pt" if backend == "torchvision" else "np")
                 except Exception as e:
@@ -305,4 +336,4 @@ def models(name="models.json", sizes=SIZES, only=None):
 
 
 if __name__ == "__main__":
-    {"resample": resample, "models": models}[sys.argv[1]]()
+    {"resample": resample, "colours": colours, "models": models}[sys.argv[1]](*sys.argv[2:])
