@@ -25,6 +25,9 @@ func writeCache(t *testing.T, name string) {
 	}
 	size := heads * tokens * dim
 	keys, values := wave(2*size, 1.7), wave(2*size, 0.9)
+	for i := range values {
+		values[i] += 8 // outputs that are no mean of nothing
+	}
 	queries := wave(2*heads*4*dim, 0.3)
 	for i := range queries {
 		queries[i] /= 100
@@ -60,7 +63,7 @@ func TestTokensKV(t *testing.T) {
 	if report["tokens"] != 48.0 || report["layers"] != 2.0 || report["bytes_in"] != 4.0*2*2*2*48*16 {
 		t.Errorf("report is %v", report)
 	}
-	if e := report["attention"].(map[string]any)["Attention"].(map[string]any)["Relative"].(float64); !(e > 0 && e < 0.5) {
+	if e := report["attention"].(map[string]any)["Attention"].(map[string]any)["Relative"].(float64); !(e > 0 && e < 0.1) {
 		t.Errorf("attention error is %v", e)
 	}
 
