@@ -102,7 +102,7 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if err := t.Run(ctx); err != nil {
 		return err
 	}
-	m, err := t.Circuit().Quantise()
+	m, err := t.Circuit().Quantise(circuit.DefaultVectors)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func enumerate(n, base int, f func(x []uint16)) {
 
 func must(t testing.TB, c *Circuit) *Model {
 	t.Helper()
-	m, err := c.Quantise()
+	m, err := c.Quantise(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func goldenCodes() (*codes, [][]uint16) {
 // and never change. Model files of version 1 are read for ever.
 func TestGolden(t *testing.T) {
 	q, x := goldenCodes()
-	file := q.marshal()
+	file := q.marshal(nil)
 	name := filepath.Join("testdata", "v1.model")
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		if err := os.WriteFile(name, file, 0o666); err != nil {
@@ -443,6 +443,42 @@ func TestModelFile(t *testing.T) {
 	}
 }
 
+// A model made for few vectors is smaller and codes little worse; one for many is
+// nearly the circuit.
+func TestQuantiseSizes(t *testing.T) {
+	c := randomCircuit(12, 30, 40, 12, 1)
+	x := c.sample(rand.New(rand.NewPCG(1, 1)), 200)
+	bits := make([]float64, len(x))
+	size, own := 0, 0.0
+	for _, x := range x {
+		own -= c.LogProbability(x) / math.Ln2
+	}
+	for _, s := range []struct{ vectors, loss float64 }{{0, 1e-3}, {1e5, 1e-2}, {1e4, 0.1}} {
+		m, err := c.Quantise(s.vectors)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.NewCoder(len(x)).Cost(bits, x); err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for _, b := range bits {
+			sum += b
+		}
+		t.Logf("for %g vectors: %d bytes, %.5f of the bits", s.vectors, m.Size(), sum/own)
+		if sum > own*(1+s.loss) {
+			t.Errorf("for %g vectors: %.0f bits, the circuit says %.0f", s.vectors, sum, own)
+		}
+		if size > 0 && m.Size() >= size {
+			t.Errorf("for %g vectors: %d bytes, %d for more", s.vectors, m.Size(), size)
+		}
+		size = m.Size()
+	}
+	if _, err := c.Quantise(-1); err == nil {
+		t.Error("no error of -1 vectors")
+	}
+}
+
 // resum sets byte i of a model file and makes its checksum right again.
 func resum(data []byte, i int, b byte) []byte {
 	data[i] = b
@@ -454,7 +490,7 @@ func resum(data []byte, i int, b byte) []byte {
 func FuzzReadModel(f *testing.F) {
 	for seed := range uint64(4) {
 		c := randomCircuit(seed, 1+int(seed)*5, 2+int(seed)*9, 1+int(seed)*3, 2)
-		m, err := c.Quantise()
+		m, err := c.Quantise(0)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -489,7 +525,7 @@ func FuzzReadModel(f *testing.F) {
 // Whatever the stream, decoding ends and gives values in range.
 func FuzzDecode(f *testing.F) {
 	c := randomCircuit(6, 60, 30, 8, 3)
-	m, err := c.Quantise()
+	m, err := c.Quantise(0)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -9,7 +9,7 @@
 // by their mutual information, with a hidden variable beside each.
 //
 //	c, err := circuit.Learn(ctx, data, nil)  // a Circuit, by expectation maximisation
-//	m, err := c.Quantise()                   // a Model: a byte for each parameter
+//	m, err := c.Quantise(DefaultVectors)     // a Model: a byte for each parameter
 //	file, _ := m.MarshalBinary()
 //
 //	coder := m.NewCoder(16)                  // 16 vectors at a time

@@ -22,7 +22,7 @@ import (
 //	    of the leaves, row by row
 //	CRC-32C of all that, little-endian
 //
-// See codeModel for how codes are coded.
+// See codeModel in modelcodes.go for how codes are coded.
 
 const (
 	modelMagic    = "BHCT"
@@ -33,8 +33,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// marshal returns the file of a model.
-func (q *codes) marshal() []byte {
+// marshal returns the file of a model. If weight is not nil, codes are changed where
+// that saves more bits in the file than it costs in pictures; see codeChoice.
+func (q *codes) marshal(weight *codeWeights) []byte {
 	var buf bytes.Buffer
 	buf.WriteString(modelMagic)
 	buf.WriteByte(modelVersion)
@@ -62,7 +63,7 @@ func (q *codes) marshal() []byte {
 		panic(err) // a bytes.Buffer takes everything, and the numbers are valid
 	}
 	e := arith.NewBinaryEncoder(buf.Bytes())
-	q.code(codeEncoder{e}, func() error { return nil })
+	q.code(codeEncoder{e}, weight, func() error { return nil })
 	out := e.Finish()
 	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
 }
@@ -125,114 +126,10 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 		q.trans = append(q.trans, make([]uint8, parents*states))
 		q.leaf = append(q.leaf, make([]uint8, states*q.cats))
 	}
-	if err := q.code(codeDecoder{d}, d.Err); err != nil {
+	if err := q.code(codeDecoder{d}, nil, d.Err); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	m := &Model{file: append([]byte(nil), data...), hash: sha256.Sum256(data)}
 	m.prepare(q)
 	return m, nil
-}
-
-// A bitCoder codes a bit with a probability of P(1) in 1/65536, 1..65535, and returns
-// it: the one it was given when encoding, the one it read when decoding. So one
-// function serves both.
-type bitCoder interface {
-	bit(b int, p uint32) int
-}
-
-type codeEncoder struct{ *arith.BinaryEncoder }
-
-func (e codeEncoder) bit(b int, p uint32) int { e.Encode(b, p); return b }
-
-type codeDecoder struct{ *arith.BinaryDecoder }
-
-func (d codeDecoder) bit(_ int, p uint32) int { return d.Decode(p) }
-
-// code codes all codes, in place. After each node it calls check and stops if that
-// returns an error.
-func (q *codes) code(c bitCoder, check func() error) error {
-	trans, leaf := new(codeModel), new(codeModel)
-	for i, states := range q.states {
-		trans.matrix(c, q.trans[i], states)
-		leaf.matrix(c, q.leaf[i], q.cats)
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A codeModel codes the codes of matrices. Every code is predicted from the one to
-// its left and the one above, and the difference coded by its sign and magnitude,
-// with adaptive probabilities that depend on how far those two are apart.
-type codeModel struct {
-	zero, sign, equal [codeContexts]arith.AdaptiveBit
-	longer            [codeContexts][9]arith.AdaptiveBit
-	bits              [codeContexts][9]arith.AdaptiveBit
-}
-
-const codeContexts = 12
-
-// matrix codes a matrix whose rows have so many columns.
-func (m *codeModel) matrix(c bitCoder, p []uint8, cols int) {
-	for k := range p {
-		left, above := 32, 32
-		if k%cols > 0 {
-			left = int(p[k-1])
-		}
-		if k >= cols {
-			above = int(p[k-cols])
-		}
-		p[k] = uint8(m.one(c, int(p[k]), left, above))
-	}
-}
-
-// one codes v, near left and above.
-func (m *codeModel) one(c bitCoder, v, left, above int) int {
-	bit := func(a *arith.AdaptiveBit, b bool) bool {
-		n := 0
-		if b {
-			n = 1
-		}
-		n = c.bit(n, a.P())
-		a.Update(n)
-		return n == 1
-	}
-	apart := max(left-above, above-left)
-	ctx := 0
-	for apart > 0 && ctx < codeContexts-1 {
-		ctx++
-		apart = apart * 2 / 3
-	}
-	predicted := (left + above) / 2
-	if !bit(&m.zero[ctx], v != predicted) {
-		return predicted
-	}
-	up := predicted == 0
-	if predicted > 0 && predicted < 255 {
-		up = bit(&m.sign[ctx], v > predicted)
-	}
-	n := v - predicted // at least 1
-	if !up {
-		n = -n
-	}
-	length := 0
-	for ; length < 7 && bit(&m.longer[ctx][length], n>>(length+1) != 0); length++ {
-	}
-	r := 1
-	for i := length - 1; i >= 0; i-- {
-		b := 0
-		if i == length-1 {
-			if bit(&m.bits[ctx][length], n>>i&1 == 1) {
-				b = 1
-			}
-		} else {
-			b = c.bit(n>>i&1, 1<<15)
-		}
-		r = r<<1 | b
-	}
-	if up {
-		return min(predicted+r, 255)
-	}
-	return max(predicted-r, 0)
 }
