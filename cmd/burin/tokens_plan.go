@@ -31,9 +31,9 @@ import (
 // allModels is the name for every model of the table.
 const allModels = "all"
 
-// plannerFlags are of plan and fit.
-func plannerFlags() []cli.Flag {
-	return []cli.Flag{
+// plannerFlags are of plan and fit, before those that others are.
+func plannerFlags(others ...cli.Flag) []cli.Flag {
+	return append(others, []cli.Flag{
 		&cli.StringSliceFlag{Name: "model", Aliases: []string{"m"}, Usage: "`MODEL`, several separated by commas, or all"},
 		&cli.BoolFlag{Name: "json", Usage: "print an array of JSON objects"},
 		&cli.StringFlag{Name: "detail", Usage: "`LEVEL` of models that have some: low, high, original, auto; for Gemini 3 low, medium, high, ultra-high"},
@@ -42,7 +42,12 @@ func plannerFlags() []cli.Flag {
 		&cli.IntFlag{Name: "max-pixels", Usage: "most `PIXELS` after resizing (Qwen-VL, GLM-V)", Validator: atLeast(1)},
 		&cli.IntFlag{Name: "max-edge", Usage: "longest side after resizing in `PIXELS` (Pixtral, Mistral, Idefics3, SmolVLM)", Validator: atLeast(1)},
 		&cli.BoolFlag{Name: "pan-and-scan", Usage: "cut elongated pictures into crops beside the whole (Gemma 3)"},
-	}
+		&cli.IntFlag{Name: "frames", Usage: "`N` frames of a video that the model gets", Validator: atLeast(1)},
+		&cli.FloatFlag{Name: "duration", Usage: "`SECONDS` of video, of which frames are sampled"},
+		&cli.FloatFlag{Name: "fps", DefaultText: "that of the model, or 1", Usage: "`FRAMES` sampled a second"},
+		&cli.IntFlag{Name: "pages", Usage: "`N` pages of a document", Validator: atLeast(1)},
+		&cli.FloatFlag{Name: "dpi", Value: dataset.DefaultDPI, Usage: "pixels an inch of the pages of PDF files"},
+	}...)
 }
 
 func (s *streams) tokensPlanCommand() *cli.Command {
@@ -53,13 +58,7 @@ func (s *streams) tokensPlanCommand() *cli.Command {
 		Description: "A picture is a file, of which only the size and the orientation are read, or a size in pixels\n" +
 			"such as 1920x1080. With --frames or --duration a size is that of a video's frames, with --pages\n" +
 			"that of a document's pages. A PDF file is a document if this build can read it.",
-		Flags: append(plannerFlags(),
-			&cli.IntFlag{Name: "frames", Usage: "`N` frames of a video that the model gets", Validator: atLeast(1)},
-			&cli.FloatFlag{Name: "duration", Usage: "`SECONDS` of video, of which frames are sampled"},
-			&cli.FloatFlag{Name: "fps", DefaultText: "that of the model, or 1", Usage: "`FRAMES` sampled a second"},
-			&cli.IntFlag{Name: "pages", Usage: "`N` pages of a document", Validator: atLeast(1)},
-			&cli.FloatFlag{Name: "dpi", Value: dataset.DefaultDPI, Usage: "pixels an inch of the pages of PDF files"},
-		),
+		Flags:  plannerFlags(),
 		Action: s.tokensPlan,
 	}
 }
@@ -70,8 +69,9 @@ func (s *streams) tokensFitCommand() *cli.Command {
 		Usage:     "find the size at which pictures keep a budget of visual tokens",
 		ArgsUsage: "FILE|WxH...",
 		Description: "Prints the size to which to scale each picture, and the canvas on which to put it where the\n" +
-			"layout of tiles for its aspect ratio is too dear, so that the model sees as much of it as it can.",
-		Flags:  append(plannerFlags(), &cli.IntFlag{Name: "budget", Usage: "most `TOKENS` of a picture", Validator: atLeast(1)}),
+			"layout of tiles for its aspect ratio is too dear, so that the model sees as much of it as it can.\n" +
+			"The budget of a video is for all of its frames, that of a document for all of its pages.",
+		Flags:  plannerFlags(&cli.IntFlag{Name: "budget", Usage: "most `TOKENS` of a picture, video or document", Validator: atLeast(1)}),
 		Action: s.tokensFit,
 	}
 }
@@ -130,69 +130,122 @@ type subject struct {
 	pdf   bool
 }
 
-func (s *streams) tokensPlan(ctx context.Context, c *cli.Command) error {
-	video, pages := c.IsSet("frames") || c.IsSet("duration"), c.Int("pages")
+// A plannedMedium is what the flags make of a size.
+type plannedMedium struct {
+	video, document bool
+	clip            tokens.Clip
+	pages           int // of a document that is no file, else 0
+}
+
+// plannedAs returns what the flags make of a size.
+func plannedAs(c *cli.Command) (plannedMedium, error) {
+	p := plannedMedium{video: c.IsSet("frames") || c.IsSet("duration"), pages: c.Int("pages")}
+	p.document = p.pages > 0
 	switch {
 	case c.IsSet("frames") && c.IsSet("duration"):
-		return usagef("plan: --frames and --duration exclude each other")
+		return p, usagef("%s: --frames and --duration exclude each other", c.Name)
 	case c.IsSet("fps") && !c.IsSet("duration"):
-		return usagef("plan: --fps is of no use without --duration")
-	case video && pages > 0:
-		return usagef("plan: --pages is for documents, not videos")
+		return p, usagef("%s: --fps is of no use without --duration", c.Name)
+	case p.video && p.document:
+		return p, usagef("%s: --pages is for documents, not videos", c.Name)
+	case p.pages > tokens.MaxFrames:
+		return p, usagef("%s: --pages above %d", c.Name, tokens.MaxFrames)
 	}
-	clip := tokens.Clip{Frames: c.Int("frames"), Seconds: c.Float("duration"), FPS: c.Float("fps")}
-	return s.planEach(ctx, c, func(m *tokens.Model, o *tokens.Options, arg *subject) (tokenRow, error) {
-		size := arg.pages[0]
+	p.clip = tokens.Clip{Frames: c.Int("frames"), Seconds: c.Float("duration"), FPS: c.Float("fps")}
+	return p, nil
+}
+
+// of returns the medium for an argument, with the sizes of its pages if it is a document.
+func (p plannedMedium) of(arg *subject) (plannedMedium, []tokens.Size) {
+	p.document = p.document || arg.pdf
+	p.clip.Width, p.clip.Height = arg.pages[0].Width, arg.pages[0].Height
+	sizes := arg.pages
+	for len(sizes) < p.pages {
+		sizes = append(sizes, arg.pages[0])
+	}
+	return p, sizes
+}
+
+func (s *streams) tokensPlan(ctx context.Context, c *cli.Command) error {
+	flags, err := plannedAs(c)
+	if err != nil {
+		return err
+	}
+	return s.planEach(ctx, c, func(m *tokens.Model, o *tokens.Options, arg *subject) ([]tokenRow, error) {
+		var r tokens.Result
+		var err error
+		p, sizes := flags.of(arg)
 		switch {
-		case video:
-			clip.Width, clip.Height = size.Width, size.Height
-			r, err := m.PlanVideo(clip, o)
-			return newTokenRow(arg.file, m, &r), err
-		case arg.pdf || pages > 0:
-			sizes := arg.pages
-			for len(sizes) < pages {
-				sizes = append(sizes, size)
-			}
-			r, _, err := m.PlanPages(sizes, o)
-			row := newTokenRow(arg.file, m, &r)
-			row.Pages, row.Frames = r.Frames, 0
-			return row, err
+		case p.video:
+			r, err = m.PlanVideo(p.clip, o)
+		case p.document:
+			r, _, err = m.PlanPages(sizes, o)
+		default:
+			r, err = m.Plan(p.clip.Width, p.clip.Height, o)
 		}
-		r, err := m.Plan(size.Width, size.Height, o)
-		return newTokenRow(arg.file, m, &r), err
+		row := newTokenRow(arg.file, m, &r)
+		if p.document {
+			row.Pages, row.Frames = r.Frames, 0
+		}
+		return []tokenRow{row}, err
 	})
 }
 
 func (s *streams) tokensFit(ctx context.Context, c *cli.Command) error {
+	flags, err := plannedAs(c)
+	if err != nil {
+		return err
+	}
 	budget := c.Int("budget")
 	if budget == 0 {
 		return usagef("fit: --budget is missing")
 	}
-	return s.planEach(ctx, c, func(m *tokens.Model, o *tokens.Options, arg *subject) (tokenRow, error) {
-		if arg.pdf {
-			return tokenRow{}, errors.New("fit takes pictures, not documents")
+	return s.planEach(ctx, c, func(m *tokens.Model, o *tokens.Options, arg *subject) ([]tokenRow, error) {
+		p, sizes := flags.of(arg)
+		if !p.document {
+			var f tokens.Fitted
+			var err error
+			if p.video {
+				f, err = m.FitVideo(budget, p.clip, o)
+			} else {
+				f, err = m.Fit(budget, p.clip.Width, p.clip.Height, o)
+			}
+			return []tokenRow{newFitRow(arg.file, m, budget, sizes[0], &f)}, err
 		}
-		size := arg.pages[0]
-		f, err := m.Fit(budget, size.Width, size.Height, o)
-		row := newTokenRow(arg.file, m, &f.Plan)
-		row.Width, row.Height = size.Width, size.Height
-		row.Fit = &fitRow{budget, f.Width, f.Height, f.CanvasWidth, f.CanvasHeight, f.Detail}
-		return row, err
+		fitted, err := m.FitPages(budget, sizes, o)
+		if err != nil {
+			return nil, err
+		}
+		var rows []tokenRow
+		for i := range fitted {
+			if i > 0 && fitted[i] == fitted[i-1] && sizes[i] == sizes[i-1] {
+				rows[len(rows)-1].Pages++ // as the page before
+				continue
+			}
+			row := newFitRow(arg.file, m, budget, sizes[i], &fitted[i])
+			row.Pages = 1
+			rows = append(rows, row)
+		}
+		return rows, nil
 	})
+}
+
+func newFitRow(file string, m *tokens.Model, budget int, size tokens.Size, f *tokens.Fitted) tokenRow {
+	row := newTokenRow(file, m, &f.Plan)
+	row.Width, row.Height = size.Width, size.Height
+	row.Fit = &fitRow{budget, f.Width, f.Height, f.CanvasWidth, f.CanvasHeight, f.Detail}
+	return row
 }
 
 // planEach calls plan for every argument and model and prints the rows. Where all models
 // are asked for, what is wrong with one of them is a row, too.
-func (s *streams) planEach(ctx context.Context, c *cli.Command, plan func(*tokens.Model, *tokens.Options, *subject) (tokenRow, error)) error {
+func (s *streams) planEach(ctx context.Context, c *cli.Command, plan func(*tokens.Model, *tokens.Options, *subject) ([]tokenRow, error)) error {
 	if !c.Args().Present() {
 		return usagef("%s: missing file or size", c.Name)
 	}
 	models, all, err := modelsOf(c)
 	if err != nil {
 		return err
-	}
-	if c.IsSet("pages") && c.Int("pages") > tokens.MaxFrames {
-		return usagef("%s: --pages above %d", c.Name, tokens.MaxFrames)
 	}
 	o := &tokens.Options{
 		MinPixels: c.Int("min-pixels"), MaxPixels: c.Int("max-pixels"), MaxTiles: c.Int("max-tiles"),
@@ -205,7 +258,7 @@ func (s *streams) planEach(ctx context.Context, c *cli.Command, plan func(*token
 			return err
 		}
 		for _, m := range models {
-			row, err := plan(m, o, arg)
+			planned, err := plan(m, o, arg)
 			if err != nil {
 				if !all {
 					if errors.Is(err, tokens.ErrOption) {
@@ -213,10 +266,11 @@ func (s *streams) planEach(ctx context.Context, c *cli.Command, plan func(*token
 					}
 					return fmt.Errorf("%s: %s: %w", name, m.Name, err)
 				}
-				row = tokenRow{File: arg.file, Model: m.Name, Width: arg.pages[0].Width, Height: arg.pages[0].Height, Confidence: m.Confidence, Source: m.Source}
+				row := tokenRow{File: arg.file, Model: m.Name, Width: arg.pages[0].Width, Height: arg.pages[0].Height, Confidence: m.Confidence, Source: m.Source}
 				row.Error = strings.TrimPrefix(err.Error(), "tokens: ")
+				planned = []tokenRow{row}
 			}
-			rows = append(rows, row)
+			rows = append(rows, planned...)
 		}
 	}
 	if c.Bool("json") {
@@ -380,7 +434,7 @@ func printTokenRows(w io.Writer, rows []tokenRow) error {
 		case r.Frames > 0:
 			picture += fmt.Sprintf(", %d frames", r.Frames)
 		case r.Pages > 0:
-			picture += fmt.Sprintf(", %d pages", r.Pages)
+			picture += fmt.Sprintf(", pages: %d", r.Pages)
 		}
 		row := table.Row{picture, r.Model}
 		if r.Error != "" {

@@ -122,6 +122,21 @@ func TestTokensFit(t *testing.T) {
 	if r := mustRun(t, nil, "tokens", "fit", "--budget", "800", "-m", "internvl3", "640x480"); !strings.Contains(r.stdout, "597x448") || !strings.Contains(r.stdout, "896x448") {
 		t.Error(r.stdout)
 	}
+	for _, c := range []struct {
+		args     []string
+		rows     int
+		key      string
+		want     float64
+		maxTotal float64
+	}{
+		{[]string{"--budget", "6000", "-m", "claude", "--frames", "10", "1920x1080"}, 1, "frames", 10, 6000},
+		{[]string{"--budget", "5000", "-m", "claude", "--pages", "5", "1240x1754"}, 1, "pages", 5, 1000},
+	} {
+		rows := tokenRows(t, append([]string{"fit", "--json"}, c.args...)...)
+		if len(rows) != c.rows || rows[0][c.key] != c.want || rows[0]["tokens"].(float64) > c.maxTotal || rows[0]["tokens"].(float64) < 0.9*c.maxTotal {
+			t.Errorf("%q: %v", c.args, rows)
+		}
+	}
 	if rows := tokenRows(t, "fit", "--budget", "300", "-m", "all", "--json", "640x480"); len(rows) != len(tokens.Models()) {
 		t.Errorf("%d rows", len(rows))
 	}
@@ -134,7 +149,7 @@ func TestTokensUsage(t *testing.T) {
 	for _, args := range []string{
 		"", "plan", "plan 10x10", "plan -m gpt-4o", "plan -m gpt-5o 10x10", "plan -m claude --detail low 10x10",
 		"plan -m claude --frames 2 --duration 3 10x10", "plan -m claude --fps 2 10x10", "plan -m claude --frames 2 --pages 2 10x10",
-		"plan -m claude --frames 0 10x10", "plan -m claude --pages 100000000 10x10", "fit -m claude 10x10", "fit --budget 0 -m claude 10x10", "nothing",
+		"plan -m claude --frames 0 10x10", "plan -m claude --pages 100000000 10x10", "fit -m claude 10x10", "fit --budget 10 --fps 1 -m claude 10x10", "fit --budget 0 -m claude 10x10", "nothing",
 	} {
 		if r := burin(nil, append([]string{"tokens"}, strings.Fields(args)...)...); r.code != exitUsage || r.stdout != "" {
 			t.Errorf("tokens %s: %+v", args, r)
