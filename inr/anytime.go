@@ -48,28 +48,58 @@ func (f *fitter) tell(phase string, i, total int, x float64) {
 
 // over reports whether the fit is to end: it was stopped or cancelled, or its time is
 // over.
-func (f *fitter) over(ctx context.Context) bool {
+func (f *fitter) over(ctx context.Context) bool { return ctx.Err() != nil || f.late() || f.stopped() }
+
+func (f *fitter) late() bool { return f.TimeLimit > 0 && time.Since(f.start) > f.TimeLimit }
+
+func (f *fitter) stopped() bool {
 	select {
 	case <-f.Stop:
 		return true
 	default:
-		return ctx.Err() != nil || f.TimeLimit > 0 && time.Since(f.start) > f.TimeLimit
+		return false
 	}
 }
 
-// finishing is how long what follows the iterations may take: some tens of them.
+// A fit that is stopped midway, with large steps and soft rounding, is a poor one. So it
+// first runs through the rest of its schedule in some iterations, or in a time: eight
+// of them bring the loss down by 6 to 16 % in the first third of 850.
+const (
+	coolFrom       = 0.5 // of the schedule, at least
+	coolIterations = 16
+	coolLook       = 4 // iterations between looks on the way to a target
+	coolTime       = 400 * time.Millisecond
+)
+
+// cooling is how far that has come.
+type cooling struct {
+	start, last time.Time
+	stride      float64 // of x, 0 before it begins
+}
+
+// next prepares the next iteration, at x of the schedule, if there is to be one.
+func (c *cooling) next(x *float64) bool {
+	if c.stride == 0 {
+		*x = max(*x, coolFrom)
+		c.start, c.last, c.stride = time.Now(), time.Now(), (1-*x)/coolIterations
+		return true
+	}
+	left := coolTime - time.Since(c.start)
+	c.stride = max(c.stride, (1-*x)*float64(time.Since(c.last))/float64(left))
+	c.last = time.Now()
+	return left > 0
+}
+
+// finishing is how long what follows the iterations may take: some tens of them, but at
+// most a part of the time, after which it is cut short.
 func (f *fitter) finishing() time.Duration {
+	const part = 3
 	if f.done == 0 {
 		return 0
 	}
-	return time.Since(f.start) / time.Duration(f.done) * time.Duration(f.finishIterations())
-}
-
-// finishIterations is about how many iterations what follows them takes.
-func (f *fitter) finishIterations() int {
 	n := finishIterations + refineIterations*f.Refine
 	if f.steered() {
 		n += reachIterations
 	}
-	return n
+	return min(time.Since(f.start)/time.Duration(f.done)*time.Duration(n), f.TimeLimit/part)
 }

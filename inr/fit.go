@@ -197,7 +197,16 @@ func (f *fitter) fit(ctx context.Context) {
 	}
 	x := f.from
 	before := f.start
-	for f.done < f.end && x < 1 && !f.over(ctx) {
+	cooled := cooling{}
+	for f.done < f.end && x < 1 && ctx.Err() == nil && !f.late() {
+		if f.stopped() {
+			if !cooled.next(&x) {
+				break
+			}
+			if f.steered() {
+				check = min(check, coolLook)
+			}
+		}
 		f.iterate(paceAt(x, f.done))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
@@ -215,7 +224,7 @@ func (f *fitter) fit(ctx context.Context) {
 			}
 			before = now
 		}
-		x += stride
+		x += max(stride, cooled.stride)
 	}
 	if f.done%check != 0 && f.done < f.end || f.done == 0 {
 		f.look(x)
@@ -321,20 +330,25 @@ func (f *fitter) latentBits() float64 {
 
 // result measures what the decoder will show and read.
 func (f *fitter) result() *Fitted {
-	a := &f.Arch
 	r := &Fitted{Arch: f.Arch, Nets: f.q, Latents: f.latents, Iterations: f.done, Lambda: f.Lambda,
 		WeightBits: f.weightBits}
 	r.LatentBits = f.latentBits()
 	n := f.net.w * f.net.h
 	r.BPP = (r.LatentBits + r.WeightBits) / float64(n)
-	shown := Synthesise(a, f.q.Nets(), f.latents, f.Pool.Workers())
-	for i, v := range shown.Pix {
-		e := float64(v)/255 - float64(f.net.target.Data[i])
-		r.MSE += e * e
-	}
-	r.MSE /= float64(len(shown.Pix))
+	r.MSE = f.shownError()
 	r.PSNR = psnr(r.MSE)
 	r.Loss = r.MSE + f.Lambda*r.BPP
 	r.Elapsed = time.Since(f.start)
 	return r
+}
+
+// shownError returns the mean squared error of what the decoder will show.
+func (f *fitter) shownError() float64 {
+	sum := 0.0
+	shown := Synthesise(&f.Arch, f.q.Nets(), f.latents, f.Pool.Workers())
+	for i, v := range shown.Pix {
+		e := float64(v)/255 - float64(f.net.target.Data[i])
+		sum += e * e
+	}
+	return sum / float64(len(shown.Pix))
 }

@@ -150,13 +150,13 @@ func TestFitCut(t *testing.T) {
 			close(stop)
 		}
 		f, err := Fit(context.Background(), pix, w, h, o)
-		if stopped != 1 {
+		if stopped > 1+coolIterations {
 			t.Errorf("%d reports of progress after the stop", stopped-1)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Iterations < after || f.Iterations >= 400 {
+		if f.Iterations < after || f.Iterations > after+1+coolIterations {
 			t.Errorf("%d iterations, cut after %d", f.Iterations, after)
 		}
 		stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)

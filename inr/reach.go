@@ -21,6 +21,7 @@ import (
 
 const (
 	reachRounds = 8
+	overRounds  = 4     // if the fit is over
 	reachRate   = 0.003 // what a rate may be too low by
 	reachError  = 0.012 // what a squared error may be off by
 	reachPart   = 0.02  // of the bits that a round may change for an error
@@ -37,14 +38,7 @@ type reacher struct {
 	around    [2][][]float32
 	curvature []float64 // of the grids whose latents move
 	moves     []move
-	made      []made
 	effect    float64 // of moves by what was expected
-}
-
-// A made move has changed *v from a value.
-type made struct {
-	v    *int8
-	from int8
 }
 
 // A move of a latent changes its bits by so many at some cost for each.
@@ -106,8 +100,8 @@ func (r *reacher) propose(add bool) {
 			for k, around := range r.around {
 				w := int(v) + 2*k - 1
 				bits := float64(around[g][i] - r.bits[g][i])
-				// From an integer that is not next to y, only towards it.
-				if bits == 0 || (bits > 0) != add || w > LatentMax || w < -LatentMax || math.Abs(float64(w)-y) > 1 {
+				// More bits are worth their cost only next to y.
+				if bits == 0 || (bits > 0) != add || w > LatentMax || w < -LatentMax || add && math.Abs(float64(w)-y) > 1 {
 					continue
 				}
 				from, to := float64(v)-y, float64(w)-y
@@ -127,19 +121,23 @@ func (f *fitter) reach(ctx context.Context) {
 		return
 	}
 	r := f.newReacher()
-	var before reached
+	var before, best reached
+	keep := NewLatents(&f.Arch, f.net.w, f.net.h)
 	for round := range reachRounds {
 		distortion, _ := r.measure()
 		if round == 0 {
 			r.bend(distortion)
 		}
 		now := r.reached()
-		if before.need > 0 && now.mse >= before.mse {
-			r.undo()
-			return
+		if round == 0 || now.better(best) {
+			best = now
+			for i := range keep {
+				copy(keep[i].V, f.latents[i].V)
+			}
 		}
-		if now.need == 0 || ctx.Err() != nil {
-			return
+		if now.need == 0 || before.need > 0 && now.mse >= before.mse || round == reachRounds-1 || ctx.Err() != nil ||
+			f.over(ctx) && round >= overRounds {
+			break
 		}
 		if round > 0 {
 			// So much of what was asked for has come.
@@ -148,6 +146,19 @@ func (f *fitter) reach(ctx context.Context) {
 		before = now
 		r.move(now.need)
 	}
+	f.latents = keep
+}
+
+// better reports whether a is nearer to the target than b: a rate is not to be exceeded,
+// and bits are not to be spent on a worse picture.
+func (a reached) better(b reached) bool {
+	switch {
+	case b.need > 0:
+		return a.need >= 0 && a.need < b.need && a.mse < b.mse
+	case b.need < 0:
+		return a.need > b.need
+	}
+	return false
 }
 
 // A reached is what a fit has come to, and by how many bits it is to change.
@@ -156,9 +167,7 @@ type reached struct{ bits, mse, need float64 }
 // reached codes and decodes the fit.
 func (r *reacher) reached() reached {
 	n := float64(r.net.w * r.net.h)
-	now := reached{bits: r.streamBits()}
-	shown := r.result()
-	now.mse = shown.MSE
+	now := reached{bits: r.streamBits(), mse: r.shownError()}
 	if r.TargetBPP > 0 {
 		if miss := now.bits/n/r.TargetBPP - 1; miss > 0 || miss < -reachRate {
 			now.need = r.TargetBPP*n*(1-reachRate/2) - now.bits
@@ -191,21 +200,11 @@ func (f *fitter) streamBits() float64 {
 func (r *reacher) move(need float64) {
 	r.propose(need > 0)
 	sum := 0.0
-	r.made = r.made[:0]
 	for _, m := range r.moves {
 		if math.Abs(sum) >= math.Abs(need)/r.effect {
 			break
 		}
-		v := &r.latents[m.grid].V[m.at]
-		r.made = append(r.made, made{v, *v})
-		*v = m.to
+		r.latents[m.grid].V[m.at] = m.to
 		sum += m.bits
-	}
-}
-
-// undo takes the last moves back.
-func (r *reacher) undo() {
-	for _, m := range slices.Backward(r.made) {
-		*m.v = m.from
 	}
 }

@@ -24,6 +24,7 @@ const (
 	steerStart   = 0.2  // of the schedule: what is before means little
 	steerEnd     = 0.9
 	steerNear    = 0.03 // what may be missing at the end, as a logarithm of lambda
+	stoppedNear  = 0.2  // likewise if the fit was stopped, after which it is cooled down once more
 	rewindTo     = 0.75 // of the schedule
 	rewinds      = 2    // at most
 )
@@ -58,14 +59,18 @@ func (f *fitter) steer(distortion, bpp, x float64) {
 // rewind sets the fit back if its end misses the target, and reports whether it has.
 // A fit whose time is limited ends where it ends.
 func (f *fitter) rewind(ctx context.Context) bool {
-	if !f.steered() || f.rewound == rewinds || f.TimeLimit > 0 || f.Iterations == 0 || f.over(ctx) {
+	if !f.steered() || f.rewound == rewinds || f.TimeLimit > 0 || f.Iterations == 0 || ctx.Err() != nil {
 		return false
+	}
+	near := steerNear
+	if f.stopped() {
+		near = stoppedNear
 	}
 	f.latentsTo()
 	distortion := f.net.distortion(nil)
 	bpp := (f.net.arm.pass(0, false, false) + f.weightBits) / float64(f.net.w*f.net.h)
 	m := f.missing(distortion, bpp, 0)
-	if math.Abs(m) < steerNear {
+	if math.Abs(m) < near {
 		return false
 	}
 	f.bias += m - f.expected

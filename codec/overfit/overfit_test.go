@@ -340,7 +340,7 @@ func TestTargets(t *testing.T) {
 // smallTiles is the codec with small tiles.
 func init() {
 	codec.Register(codec.Codec{
-		ID: 243, Name: "overfit-tiles", Version: 1, Sections: []string{kindTile},
+		ID: 243, Name: "overfit-tiles", Version: 1, Sections: []string{kindTile}, Anytime: true,
 		Targets: []codec.TargetKind{codec.TargetQuality, codec.TargetBPP, codec.TargetPSNR, codec.TargetSize},
 		Encode: func(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.SectionWriter) error {
 			return encodeTiles(ctx, src, o, w, smallTiles(src.Header()))
@@ -493,6 +493,72 @@ func TestCancel(t *testing.T) {
 	}()
 	if err := e.Encode(ctx, m); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestStop stops after some work and at once, and limits the time, with one tile and with
+// several: there is a file each time, which keeps to its size.
+func TestStop(t *testing.T) {
+	m := dataset.DeadLeaves(90, 80, 6)
+	for _, name := range []string{"overfit", "overfit-tiles"} {
+		for _, target := range []codec.Target{{Kind: codec.TargetQuality, Value: 50}, {Kind: codec.TargetSize, Value: 1500}, {Kind: codec.TargetPSNR, Value: 28}} {
+			for _, when := range []string{"at once", "later", "limit"} {
+				what := fmt.Sprintf("%s, %v, %s", name, target.Kind, when)
+				o := options(target.Kind, target.Value)
+				o.Codec, o.Effort = name, 9
+				stop := make(chan struct{})
+				var last codec.Status
+				o.Status = func(s codec.Status) {
+					if last = s; when == "later" && s.Iteration == 30 && s.Stage != "" {
+						select {
+						case <-stop:
+						default:
+							close(stop)
+						}
+					}
+				}
+				switch when {
+				case "at once":
+					close(stop)
+				case "limit":
+					o.TimeLimit = 300 * time.Millisecond
+				}
+				if when != "limit" {
+					o.Stop = stop
+				}
+				file := mustEncode(t, m, o)
+				if target.Kind == codec.TargetSize && float64(len(file)) > target.Value {
+					t.Errorf("%s: %d bytes", what, len(file))
+				}
+				db := psnr(t, m, mustDecode(t, file, 0))
+				t.Logf("%s: %d bytes, %.2f dB, iteration %d of %d", what, len(file), db, last.Iteration, last.Iterations)
+				if db < 11 || when == "later" && name == "overfit" && db < 19 { // the mean colour has 11.8
+					t.Errorf("%s: %.2f dB", what, db)
+				}
+				if when == "later" && name == "overfit" && (last.Iteration < 30 || last.Iteration > 100) {
+					t.Errorf("%s: iteration %d of %d", what, last.Iteration, last.Iterations)
+				}
+			}
+		}
+	}
+}
+
+// TestStatus: what the encoder tells last is about the file.
+func TestStatus(t *testing.T) {
+	m := dataset.DeadLeaves(64, 50, 6)
+	o := options(codec.TargetQuality, 50)
+	var last codec.Status
+	calls := 0
+	o.Status = func(s codec.Status) {
+		if s.Done < last.Done {
+			t.Errorf("%v after %v", s.Done, last.Done)
+		}
+		last, calls = s, calls+1
+	}
+	file := mustEncode(t, m, o)
+	db := psnr(t, m, mustDecode(t, file, 0))
+	if calls < 170 || last.Done != 1 || math.Abs(last.PSNR-db) > 0.2 || math.Abs(last.BPP*64*50/8/float64(len(file))-1) > 0.15 {
+		t.Errorf("%d calls, the last with %+v; %d bytes, %.2f dB", calls, last, len(file), db)
 	}
 }
 
