@@ -70,8 +70,11 @@ func (m *Model) FitPages(budget int, pages []Size, o *Options) ([]Fitted, error)
 	for done, i := range order {
 		p := pages[i]
 		f, err := m.fit(budget/(len(pages)-done), p.Width, p.Height, func(w, h int) (Result, error) {
-			r, _, err := m.planPages(o, len(pages), Size{w, h})
-			return r, err
+			_, each, err := m.planPages(o, len(pages), Size{w, h})
+			if err != nil {
+				return Result{}, err
+			}
+			return each[0], nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", i+1, err)

@@ -89,7 +89,7 @@ func TestFitPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The small page keeps its size, and the others share what it leaves.
-	if f[1].Width != 280 || f[1].Plan.Tokens != 100 {
+	if f[1].Width != 280 || f[1].Plan.Tokens != 100 || f[1].Plan.Frames != 0 {
 		t.Errorf("%+v", f[1])
 	}
 	for _, i := range []int{0, 2} {

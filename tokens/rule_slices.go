@@ -42,6 +42,11 @@ func (s *slicesRule) plan(w, h int, o Options, r Result) (Result, error) {
 	return r, nil
 }
 
+// single fills r as for a frame of a video, which is seen whole.
+func (s *slicesRule) single(r *Result) {
+	r.resized(s.fit(float64(r.Width), float64(r.Height), true))
+}
+
 // view returns the tokens of a view of w x h pixels.
 func (s *slicesRule) view(w, h int) int {
 	if s.Tokens != 0 {
