@@ -79,22 +79,27 @@ func TestStudy(t *testing.T) {
 		t.Fatal(err)
 	}
 	dim := keys.Dim
-	channel := Side{Axis: PerChannel, Group: 64, Fit: LeastSquares}
-	token := Side{Axis: PerToken, Group: min(64, dim), Fit: LeastSquares}
-	with := func(s Side, f func(s *Side)) Side { f(&s); return s }
+	channel := Side{Axis: PerChannel, Group: 64, Fit: Unbiased}
+	token := Side{Axis: PerToken, Group: min(64, dim), Fit: Unbiased}
+	with := func(s Side, fs ...func(s *Side)) Side {
+		for _, f := range fs {
+			f(&s)
+		}
+		return s
+	}
 	minMax := func(s *Side) { s.Fit = MinMax }
-	unb := func(s *Side) { s.Fit = Unbiased }
+	squares := func(s *Side) { s.Fit = LeastSquares }
 	wide := func(s *Side) { s.Group = 256 }
 	shift := func(s *Side) { s.Shift = true }
 	rotate := func(s *Side) { s.Shift, s.Rotate, s.Group = true, true, dim }
 	normalise := func(s *Side) { s.Normalise, s.Shift, s.Rotate, s.Group = true, true, true, dim }
 	fmt.Printf("%d layers of %d heads of %d tokens of %d channels; %d queries a head\n\n", keys.Layers, keys.Heads, keys.Tokens, dim, some.Tokens)
-	fmt.Println("| bits | method | bits in memory, keys | values | bits in file, both | keys: error | cosine | values: error | cosine | attention: error | cosine |")
+	fmt.Println("| bits | keys / values | in memory: keys | values | in the file: both | error: keys | values | attention | cosine: keys | values | attention |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, f := range []Format{Bits1, Mixed, Ternary, Bits2, Bits3, Bits4} {
 		row := func(name, k, v, file string, q Quality) {
 			fmt.Printf("| %v | %s | %s | %s | %s | %.4f | %.4f | %.4f | %.4f | %.4f | %.4f |\n", f, name, k, v, file,
-				q.Keys.Relative, q.Keys.Cosine, q.Values.Relative, q.Values.Cosine, q.Attention.Relative, q.Attention.Cosine)
+				q.Keys.Relative, q.Values.Relative, q.Attention.Relative, q.Keys.Cosine, q.Values.Cosine, q.Attention.Cosine)
 		}
 		if f != Mixed {
 			q, err := Compare(keys, values, minMaxTensor(keys, f.levels()), minMaxTensor(values, f.levels()), &some, nil)
@@ -108,23 +113,16 @@ func TestStudy(t *testing.T) {
 			keys, values Side
 			important    bool
 		}{
-			{"token, min-max", with(token, minMax), with(token, minMax), false},
-			{"channel / token, min-max (KIVI)", with(channel, minMax), with(token, minMax), false},
-			{"channel / token", channel, token, false},
-			{"channel / token, unbiased", with(channel, unb), with(token, unb), false},
-			{"channel / token, shift, unbiased", with(channel, unb), with(with(token, shift), unb), false},
-			{"channel / token, shift, minmax", with(channel, minMax), with(with(token, shift), minMax), false},
-			{"channel minmax / token, shift, unbiased", with(channel, minMax), with(with(token, shift), unb), false},
-			{"channel / channel, unb", with(channel, unb), with(channel, unb), false},
-			{"token, shift, rotate, unb", with(with(token, rotate), unb), with(with(token, rotate), unb), false},
-			{"token, shift, rotate, minmax", with(with(token, rotate), minMax), with(with(token, rotate), minMax), false},
-			{"channel / channel, minmax", with(channel, minMax), with(channel, minMax), false},
-			{"channel / token, shift", channel, with(token, shift), false},
-			{"channel / channel", channel, channel, false},
-			{"channel / channel, groups of 256", with(channel, wide), with(channel, wide), false},
-			{"token, shift, rotate", with(token, rotate), with(token, rotate), false},
-			{"token, normalise, shift, rotate", with(token, normalise), with(token, normalise), false},
-			{"channel / token, shift; important", channel, with(token, shift), true},
+			{"tokens, min-max", with(token, minMax), with(token, minMax), false},
+			{"channels / tokens, min-max (KIVI)", with(channel, minMax), with(token, minMax), false},
+			{"channels / tokens, least squares", with(channel, squares), with(token, squares), false},
+			{"channels / tokens, shift, least squares", with(channel, squares), with(token, shift, squares), false},
+			{"channels / tokens, shift (default)", channel, with(token, shift), false},
+			{"channels / channels", channel, channel, false},
+			{"channels / channels, groups of 256", with(channel, wide), with(channel, wide), false},
+			{"tokens, shift, rotate", with(token, rotate), with(token, rotate), false},
+			{"tokens, normalise, shift, rotate", with(token, normalise), with(token, normalise), false},
+			{"default, important at 4 bits", channel, with(token, shift), true},
 		} {
 			o := Defaults()
 			o.Keys, o.Values = m.keys, m.values

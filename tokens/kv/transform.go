@@ -60,10 +60,7 @@ func (s *side) transform(p *part, x []float32) {
 			means[j] = bfloat16(bits)
 		}
 		for i := range n {
-			token := x[i*dim:][:dim]
-			for j, m := range means {
-				token[j] -= m
-			}
+			kernels.ScaleAddF32(x[i*dim:][:dim], means, 1, -1)
 		}
 	}
 	if s.Rotate {
@@ -88,10 +85,7 @@ func (s *side) restore(p *part, x []float32) {
 			means[j] = bfloat16(b)
 		}
 		for i := range n {
-			token := x[i*dim:][:dim]
-			for j, m := range means {
-				token[j] += m
-			}
+			kernels.ScaleAddF32(x[i*dim:][:dim], means, 1, 1)
 		}
 	}
 	if s.Normalise {
