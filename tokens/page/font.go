@@ -1,6 +1,7 @@
 package page
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"sync"
@@ -41,13 +42,48 @@ func ParseFont(b []byte, index int) (*Font, error) {
 	}
 	f, err := c.Font(index)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFont, err)
+		// Some fonts have tables at offsets that package sfnt refuses.
+		aligned := alignTables(b, index)
+		if f, _ = sfnt.Parse(aligned); f == nil {
+			return nil, fmt.Errorf("%w: %w", ErrFont, err)
+		}
 	}
 	name, err := f.Name(nil, sfnt.NameIDFull)
 	if err != nil {
 		name = "unnamed font" // a font works without
 	}
 	return &Font{f, name}, nil
+}
+
+// alignTables returns a file of one font of a collection, or of a file of one font,
+// whose tables begin at multiples of 4 bytes, as they should. It
+// returns nil if b is no such file. The format is in ISO/IEC 14496-22, 4.5.
+func alignTables(b []byte, index int) []byte {
+	const header, entry = 12, 16 // bytes
+	at := uint32(0)
+	if len(b) >= header+4*(index+1) && string(b[:4]) == "ttcf" {
+		at = binary.BigEndian.Uint32(b[header+4*index:])
+	}
+	if uint64(at)+header > uint64(len(b)) {
+		return nil
+	}
+	directory := b[at:]
+	n := int(binary.BigEndian.Uint16(directory[4:]))
+	if len(directory) < header+n*entry {
+		return nil
+	}
+	out := append([]byte(nil), directory[:header+n*entry]...)
+	for i := range n {
+		e := out[header+i*entry:][:entry]
+		offset, length := uint64(binary.BigEndian.Uint32(e[8:])), uint64(binary.BigEndian.Uint32(e[12:]))
+		if offset+length > uint64(len(b)) || uint64(len(out))+length > maxFontBytes {
+			return nil
+		}
+		binary.BigEndian.PutUint32(e[8:], uint32(len(out)))
+		out = append(out, b[offset:offset+length]...)
+		out = append(out, make([]byte, -len(out)&3)...)
+	}
+	return out
 }
 
 // Name returns the full name that the font gives itself.

@@ -303,28 +303,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestFonts(t *testing.T) {
-	for _, b := range []string{"", "ttcf", "not a font", strings.Repeat("\x00\x01\x00\x00", 100)} {
-		if _, err := ParseFont([]byte(b), 0); !errors.Is(err, ErrFont) {
-			t.Errorf("%q: %v", b, err)
-		}
-	}
-	chain := (&Fonts{Text: []*Font{goFonts()[bold]}}).chain(mono)
-	var names []string
-	for _, f := range chain {
-		names = append(names, f.Name())
-	}
-	if got := strings.Join(names, ", "); got != "Go Mono, Go Bold, Go Mono, Go Regular" {
-		t.Errorf("chain: %s", got)
-	}
-	o := small()
-	plain := ink(gray(t, mustNew(t, "text", Plain, o), 0))
-	o.Fonts.Text = []*Font{goFonts()[bold]}
-	if heavy := ink(gray(t, mustNew(t, "text", Plain, o), 0)); heavy <= plain {
-		t.Errorf("ink of the bold font %d, of the regular one %d", heavy, plain)
-	}
-}
-
 // TestGolden keeps pages as they are, on all CPUs.
 func TestGolden(t *testing.T) {
 	l := mustNew(t, sampleMarkdown, Markdown, Dense())
