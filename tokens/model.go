@@ -14,7 +14,7 @@ type Model struct {
 	Name       string   // as its vendor spells it, lower case
 	Family     string   // whose rule it follows
 	Aliases    []string // other names: of checkpoints, of the API
-	Since      string   // date from which the rule holds, YYYY-MM-DD
+	Since      string   // date from which the rule holds, YYYY-MM-DD; of some models known to the month only
 	Confidence Confidence
 	Source     string // of the rule and of its numbers
 	Note       string // what else to know
