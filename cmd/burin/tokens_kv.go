@@ -311,6 +311,7 @@ func (s *streams) kvDecompressCommand() *cli.Command {
 			outputFlag("the file to write"),
 			forceFlag(),
 			&cli.StringFlag{Name: "dtype", Value: string(tensorfile.F32), Usage: "`TYPE` of the numbers: F32, F16 or BF16"},
+			maxNumbersFlag(),
 		},
 		Action: s.kvDecompress,
 	}
@@ -334,7 +335,7 @@ func (s *streams) kvDecompress(ctx context.Context, c *cli.Command) error {
 	}
 	_, err = await(ctx, func() (struct{}, error) {
 		var none struct{}
-		cache, err := s.readCache(in)
+		cache, err := s.readCache(c, in)
 		if err != nil {
 			return none, err
 		}
@@ -364,14 +365,14 @@ func (s *streams) kvInfoCommand() *cli.Command {
 		Usage:       "describe a compressed cache",
 		ArgsUsage:   "IN",
 		Description: "IN is what compress wrote, or - for standard input.",
-		Flags:       []cli.Flag{jsonFlag()},
+		Flags:       []cli.Flag{maxNumbersFlag(), jsonFlag()},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			in, err := oneArg(c)
 			if err != nil {
 				return err
 			}
 			info, err := await(ctx, func() (*kv.Info, error) {
-				cache, err := s.readCache(in)
+				cache, err := s.readCache(c, in)
 				if err != nil {
 					return nil, err
 				}
@@ -409,14 +410,21 @@ func printKVInfo(out io.Writer, name string, info *kv.Info) error {
 	return w.Flush()
 }
 
+// maxNumbersFlag bounds the memory that a hostile file can take.
+func maxNumbersFlag() cli.Flag {
+	return &cli.Int64Flag{Name: "max-numbers", Value: kv.DefaultReadOptions().MaxValues, Usage: "refuse caches of more than `N` keys and values"}
+}
+
 // readCache reads a compressed cache.
-func (s *streams) readCache(name string) (*kv.Cache, error) {
+func (s *streams) readCache(c *cli.Command, name string) (*kv.Cache, error) {
+	o := kv.DefaultReadOptions()
+	o.MaxBytes, o.MaxValues = maxTensorBytes, c.Int64("max-numbers")
 	r, err := s.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	cache, err := kv.Read(r, nil)
+	cache, err := kv.Read(r, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -130,6 +130,7 @@ func TestTokensKV(t *testing.T) {
 func TestTokensKVFails(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeCache(t, "in.safetensors")
+	mustRun(t, nil, "tokens", "kv", "compress", "in.safetensors", "-o", "small.safetensors")
 	compress := func(args ...string) []string {
 		return append([]string{"tokens", "kv", "compress", "in.safetensors", "-o", "out.safetensors"}, args...)
 	}
@@ -145,6 +146,7 @@ func TestTokensKVFails(t *testing.T) {
 		{[]string{"tokens", "kv", "decompress", "in.safetensors"}, exitUsage, "-o"},
 		{[]string{"tokens", "kv", "decompress", "in.safetensors", "-o", "x", "--dtype", "I8"}, exitUsage, "I8"},
 		{[]string{"tokens", "kv", "decompress", "in.safetensors", "-o", "x"}, exitFailure, "not a cache"},
+		{[]string{"tokens", "kv", "info", "small.safetensors", "--max-numbers", "6143"}, exitFailure, "6144 numbers"},
 		{[]string{"tokens", "kv", "info", "missing"}, exitFailure, "missing"},
 		{compress("--keys", "5"), exitUsage, `"5"`},
 		{compress("--values", "0"), exitUsage, "not both"},

@@ -84,14 +84,14 @@ type sideHeader struct {
 // ReadOptions bound what Read accepts, and what it takes to read it.
 type ReadOptions struct {
 	MaxBytes  int64 // of the file
-	MaxValues int64 // keys and values that it stands for
+	MaxValues int64 // keys and values that it stands for, at up to 12 bytes of memory each
 	Workers   int   // goroutines that read and dequantise, at least 1
 }
 
 // DefaultReadOptions returns the options that Read uses if it is given none: files of
-// 4 GiB that stand for 1<<32 numbers, 16 GiB of float32, and one worker a processor.
+// 4 GiB that stand for 1<<30 numbers, 4 GiB of float32, and one worker a processor.
 func DefaultReadOptions() *ReadOptions {
-	return &ReadOptions{MaxBytes: 4 << 30, MaxValues: 1 << 32, Workers: runtime.GOMAXPROCS(0)}
+	return &ReadOptions{MaxBytes: 4 << 30, MaxValues: 1 << 30, Workers: runtime.GOMAXPROCS(0)}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -121,7 +121,8 @@ func TestStudy(t *testing.T) {
 			{"channels / channels", channel, channel, false},
 			{"channels / channels, groups of 256", with(channel, wide), with(channel, wide), false},
 			{"tokens, shift, rotate", with(token, rotate), with(token, rotate), false},
-			{"tokens, normalise, shift, rotate", with(token, normalise), with(token, normalise), false},
+			{"tokens, shift, rotate, least squares", with(token, rotate, squares), with(token, rotate, squares), false},
+			{"tokens, normalise, shift, rotate, least squares", with(token, normalise, squares), with(token, normalise, squares), false},
 			{"default, important at 4 bits", channel, with(token, shift), true},
 		} {
 			o := Defaults()
