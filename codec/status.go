@@ -13,8 +13,9 @@ type Status struct {
 	// Iteration of so many in the stage, both 0 if there are none to count.
 	Iteration, Iterations int
 
-	// What the file would be like if the encoder stopped now, NaN if that is not
-	// known: the loss is what the encoder minimises, in units of its own.
+	// What was measured last of the picture as it would be coded, or of the part of it
+	// that the stage is about, NaN if there is nothing yet: the loss is what the encoder
+	// minimises, in units of its own.
 	Loss, BPP, PSNR float64
 
 	// Left is about how long the encoder will take yet, negative if not known. It is

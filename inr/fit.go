@@ -148,9 +148,12 @@ type fitter struct {
 	from   float64 // where the schedule begins
 	shown  FitProgress
 	// Of steering: how often the schedule was set back, what was last taken to be
-	// missing before that part of it, and by how much more it is each time.
+	// missing before that part of it, and by how much more it is each time; what was
+	// missing at the last look, if there was one, and how that changes.
 	rewound        int
 	expected, bias float64
+	followed       bool
+	lately, trend  float64
 	best           fitState
 	latents        Latents // integers, and the networks for them
 	q              *Quantised

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// TestFitTarget: rates and qualities are reached from a lambda far off.
+// TestFitTarget: rates and qualities are reached, whatever lambda is.
 func TestFitTarget(t *testing.T) {
 	const w, h = 96, 80
 	pix := deadLeaves(8, 1, w, h)
 	for _, o := range []FitOptions{{TargetBPP: 0.8}, {TargetBPP: 2}, {TargetPSNR: 25}, {TargetPSNR: 32}} {
-		o.Arch, o.Lambda, o.Iterations = Presets[0].Arch(w, h, 1), 2e-3, 200
+		o.Arch, o.Iterations = Presets[0].Arch(w, h, 1), 200
 		given := o
 		f, err := Fit(context.Background(), pix, w, h, &o)
 		if err != nil {
@@ -21,11 +21,91 @@ func TestFitTarget(t *testing.T) {
 		if o.Lambda != given.Lambda {
 			t.Errorf("lambda of the options became %v", o.Lambda)
 		}
-		if o.TargetBPP > 0 && math.Abs(f.BPP/o.TargetBPP-1) > 0.04 {
-			t.Errorf("%v bpp, want %v", f.BPP, o.TargetBPP)
+		stream, err := EncodeStream(&f.Arch, f.Nets, f.Latents, 0, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if o.TargetPSNR > 0 && math.Abs(f.PSNR-o.TargetPSNR) > 0.3 {
+		if bpp := 8 * float64(len(stream)) / (w * h); o.TargetBPP > 0 && !(bpp <= o.TargetBPP && bpp > 0.98*o.TargetBPP) {
+			t.Errorf("%v bpp, want %v", bpp, o.TargetBPP)
+		}
+		if o.TargetPSNR > 0 && math.Abs(f.PSNR-o.TargetPSNR) > 0.1 {
 			t.Errorf("%v dB, want %v", f.PSNR, o.TargetPSNR)
 		}
 	}
+}
+
+// TestReach: single latents bring a fit to rates and errors around what it has.
+func TestReach(t *testing.T) {
+	const w, h = 72, 60
+	for _, by := range []float64{0.5, 0.9, 0.98, 1.02} {
+		o := &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 2e-3, Iterations: 120}
+		f, err := newFitter(deadLeaves(8, 1, w, h), w, h, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.fit(context.Background())
+		f.lat.integers(f.latents)
+		f.quantise(context.Background())
+		before := f.result()
+		f.TargetBPP = f.weightBits/(w*h) + by*f.latentBits()/(w*h)
+		f.reach(context.Background())
+		bits := f.streamBits()
+		t.Logf("%v times the bits of latents: %.4f of %.4f bpp, %.2f dB, before %.4f bpp, %.2f dB", by, bits/(w*h), f.TargetBPP, f.result().PSNR, before.BPP, before.PSNR)
+		if bits > f.TargetBPP*w*h || bits < 0.985*f.TargetBPP*w*h {
+			t.Errorf("%v times the bits of latents: %v bits, want %v", by, bits, f.TargetBPP*w*h)
+		}
+		if after := f.result(); by > 0.95 && after.PSNR < before.PSNR-1 {
+			t.Errorf("%v times the bits of latents: %v dB, %v before", by, after.PSNR, before.PSNR)
+		}
+	}
+}
+
+func TestReachedBetter(t *testing.T) {
+	for _, c := range []struct {
+		a, b reached
+		want bool
+	}{
+		{reached{need: -1}, reached{need: -2}, true},
+		{reached{need: -3}, reached{need: -2}, false},
+		{reached{need: 5, mse: 3}, reached{need: -2, mse: 1}, true}, // too many bits are worse
+		{reached{need: 1, mse: 3}, reached{need: 2, mse: 4}, true},
+		{reached{need: 1, mse: 4}, reached{need: 2, mse: 4}, false}, // bits for nothing
+		{reached{need: -1, mse: 3}, reached{need: 2, mse: 4}, false},
+		{reached{need: 1, mse: 3}, reached{}, false},
+	} {
+		if got := c.a.better(c.b); got != c.want {
+			t.Errorf("%+v better than %+v: %v", c.a, c.b, got)
+		}
+	}
+}
+
+// TestHaar: the transform is orthonormal, but for odd rows and columns and the means.
+func TestHaar(t *testing.T) {
+	pix := deadLeaves(3, 1, 64, 32)
+	mean, want, got := 0.0, 0.0, 0.0
+	for _, b := range blockMeans(pix, 64, 32, 32) {
+		mean += 32 * 32 * b * b
+	}
+	for _, v := range pix {
+		want += float64(v) * float64(v)
+	}
+	c := haar(append(append([]float32(nil), pix...), pix...), 2, 64, 32)
+	for _, v := range c {
+		got += float64(v) * float64(v)
+	}
+	if len(c) != 64*32-2 || math.Abs((got+mean)/want-1) > 1e-4 {
+		t.Errorf("%d coefficients of energy %v, with means of %v; want %v", len(c), got, mean, want)
+	}
+	if c := haar([]float32{1}, 1, 1, 1); len(c) != 1 || c[0] != 0 {
+		t.Errorf("of a pixel: %v", c)
+	}
+}
+
+// blockMeans returns the means of blocks of n x n pixels.
+func blockMeans(pix []float32, w, h, n int) []float64 {
+	m := make([]float64, w/n*(h/n))
+	for i, v := range pix {
+		m[i/w/n*(w/n)+i%w/n] += float64(v) / float64(n*n)
+	}
+	return m
 }

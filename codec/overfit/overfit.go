@@ -17,8 +17,12 @@
 // Quality q from 0 to 100 sets the weight of the rate, lambda = 0.03 * 1000^(-q/100):
 // what is minimised is the mean squared error of samples in 0..1 plus lambda times
 // the bits per pixel. Bits per pixel, PSNR and size are reached by changing lambda
-// during the fit. PSNR is that of all coded channels, 8-bit, chroma as repeated; a size
-// is never exceeded.
+// during the fit: rates within 1%, not exceeded, unless the networks alone take more or
+// the fit has no use for so much; PSNR, that of all coded channels, 8-bit, chroma as
+// repeated, within 0.1 dB unless it is out of reach. A size is never exceeded.
+//
+// The codec keeps to a time limit and can be stopped (see codec.Options). A file then
+// depends on the time. doc/overfit.md says how all this is done.
 //
 // # Bit stream, version 1
 //
@@ -33,8 +37,9 @@
 //
 // # Determinism and memory
 //
-// A file gives the same samples on every CPU. The encoder writes the same file for any
-// number of workers, but another, as good, on CPUs with other vector instructions.
+// A file gives the same samples on every CPU. Without a time limit or a stop the encoder
+// writes the same file for any number of workers, but another, as good, on CPUs with other
+// vector instructions.
 //
 // Encoding takes some 200 bytes for each pixel of a tile, so 420 MB at most, beside the
 // picture; decoding some 25 bytes for each pixel of the tiles that are decoded at a time,
