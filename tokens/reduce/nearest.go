@@ -188,9 +188,10 @@ func (s *search) byI8() {
 			}
 			// The nearest has at least the cosine of the one that looks it; f is in
 			// units of the step over the norm, and rounded.
-			x, y := a.row(at+i), b.row(likely)
-			e := ea[i] + (1+ea[i])*worst + f32Error(a.d) + 0x1p-20
-			least := cosine(x, y, s.na[at+i], s.nb[likely]) - e
+			least := -(ea[i] + (1+ea[i])*worst + f32Error(a.d) + 0x1p-20)
+			if n := s.na[at+i] * s.nb[likely]; n > 0 {
+				least += kernels.DotF32(a.row(at+i), b.row(likely)) / n
+			}
 			threshold := float32(least * s.na[at+i] / sa[i])
 			for j, v := range f {
 				if v >= threshold {

@@ -29,6 +29,16 @@ type Tally struct {
 	Network, Reducing time.Duration
 }
 
+// Add adds another tally.
+func (t *Tally) Add(u Tally) {
+	t.Pictures += u.Pictures
+	t.Right += u.Right
+	t.Kept += u.Kept
+	t.MACs += u.MACs
+	t.Network += u.Network
+	t.Reducing += u.Reducing
+}
+
 // A Plan is how tokens are reduced on the way through the network.
 type Plan struct {
 	Steps []Step // in the order of their layers

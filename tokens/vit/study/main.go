@@ -160,9 +160,10 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 		r := method.New(reduce.Options{Seed: 1})
 		for _, share := range shares {
 			step := vit.Step{Layer: at, Reducer: r, Keep: reduce.Share(share)}
-			add(method.Name, "2", share, false, step)
-			if merging[method.Name] {
-				add(method.Name, "2", share, true, step)
+			add(method.Name, "2", share, merging[method.Name], step)
+			// What proportional attention is worth shows at two of the shares.
+			if merging[method.Name] && (share == 0.5 || share == 0.25) {
+				add(method.Name, "2", share, false, step)
 			}
 		}
 		if method.Auto {
@@ -171,7 +172,7 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 	}
 	// Schedules over all layers of the same cost as a share kept in the second: DiffRate's
 	// learned counts, beside the same share of tokens removed in each layer.
-	for _, share := range shares {
+	for _, share := range []float64{0.5, 0.25} {
 		target := m.Cost([]int{m.Tokens(), int(math.Round(share * float64(m.Tokens())))})
 		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 300, Batch: 50, Rate: 0.1, Seed: 1})
 		if err != nil {
@@ -195,28 +196,57 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 			}
 		}
 	}
-	tallies, err := m.Classify(test, plans, cpuTime)
-	if err != nil {
-		return err
+	// By thousands, so that what there is can be seen at any time.
+	tallies := make([]vit.Tally, len(plans))
+	area := test.Side * test.Side
+	for from := 0; from < test.Len(); from += 1000 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		to := min(from+1000, test.Len())
+		part := &vit.Set{Side: test.Side, Pixels: test.Pixels[from*area : to*area], Labels: test.Labels[from:to]}
+		of, err := m.Classify(part, plans, cpuTime)
+		if err != nil {
+			return err
+		}
+		for i := range tallies {
+			tallies[i].Add(of[i])
+		}
+		if *jsonFile != "" {
+			if err := newReport(*data, m, rows, tallies).write(*jsonFile); err != nil {
+				return err
+			}
+		}
 	}
+	newReport(*data, m, rows, tallies).print(out)
+	return nil
+}
+
+// newReport fills in the rows, of which the first is without reduction.
+func newReport(data string, m *vit.Model, rows []row, tallies []vit.Tally) *report {
 	base := tallies[0]
-	rep := report{Data: filepath.Base(*data), Pictures: test.Len(), Tokens: m.Tokens(), Tier: kernels.Tier().String(), Rows: rows}
-	fmt.Fprintf(out, "%s, %d pictures, %d tokens\n", rep.Data, rep.Pictures, rep.Tokens)
-	fmt.Fprintln(out, "| method | layer | proportional | share | kept | accuracy | MACs | network time | reducer time |\n|---|---|---|---|---|---|---|---|---|")
 	for i, t := range tallies {
 		n, r := float64(t.Pictures), &rows[i]
 		r.Kept, r.Accuracy, r.MACs = float64(t.Kept)/n, float64(t.Right)/n, float64(t.MACs)/float64(base.MACs)
 		r.Network, r.Reducing = float64(t.Network)/float64(base.Network), float64(t.Reducing)/float64(base.Network)
-		fmt.Fprintf(out, "| %s | %s | %v | %.0f %% | %.1f | %.4f | %.3f | %.3f | %.3f |\n", r.Method, r.Layer, r.Proportional, 100*r.Share, r.Kept, r.Accuracy, r.MACs, r.Network, r.Reducing)
 	}
-	if *jsonFile == "" {
-		return nil
-	}
-	b, err := json.MarshalIndent(rep, "", " ")
+	return &report{filepath.Base(data), base.Pictures, m.Tokens(), kernels.Tier().String(), rows}
+}
+
+func (r *report) write(name string) error {
+	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(*jsonFile, append(b, '\n'), 0o666)
+	return os.WriteFile(name, append(b, '\n'), 0o666)
+}
+
+func (r *report) print(out io.Writer) {
+	fmt.Fprintf(out, "%s, %d pictures, %d tokens\n", r.Data, r.Pictures, r.Tokens)
+	fmt.Fprintln(out, "| method | layer | proportional | share | kept | accuracy | MACs | network time | reducer time |\n|---|---|---|---|---|---|---|---|---|")
+	for _, r := range r.Rows {
+		fmt.Fprintf(out, "| %s | %s | %v | %.0f %% | %.1f | %.4f | %.3f | %.3f | %.3f |\n", r.Method, r.Layer, r.Proportional, 100*r.Share, r.Kept, r.Accuracy, r.MACs, r.Network, r.Reducing)
+	}
 }
 
 func needs(m reduce.Method, what string) bool {

@@ -174,8 +174,19 @@ func coverage(t *reduce.Tokens, r *reduce.Reduced, source []int32) float64 {
 }
 
 // documents measures how often the right page is found by codes rather than numbers, on
-// pages made up: each has patches around topics of its own and some that all share.
+// pages made up: each has patches around a dozen topics of its own and some that all pages
+// share. Its topics are from a vocabulary that all pages draw on, or no other page has
+// them: codes can tell apart only what has centroids of its own.
 func documents(_ context.Context, _ []string, out io.Writer) error {
+	for _, vocabulary := range []int{200, 0} {
+		if err := retrieve(vocabulary, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func retrieve(vocabulary int, out io.Writer) error {
 	const pages, patches, d, topics, shared, queries, terms = 400, 196, 128, 12, 40, 500, 8
 	r := rand.New(rand.NewPCG(1, 2))
 	unit := func(v []float32) {
@@ -202,12 +213,18 @@ func documents(_ context.Context, _ []string, out io.Writer) error {
 	for i := range common {
 		common[i] = near(nil, 1)
 	}
+	words := make([][]float32, vocabulary)
+	for i := range words {
+		words[i] = near(nil, 1)
+	}
 	var all []*reduce.Tokens
 	var flat []float32
 	for range pages {
 		own := make([][]float32, topics)
 		for i := range own {
-			own[i] = near(common[r.IntN(shared)], 1)
+			if own[i] = near(common[r.IntN(shared)], 1); vocabulary > 0 {
+				own[i] = words[r.IntN(vocabulary)]
+			}
 		}
 		t := &reduce.Tokens{N: patches, D: d}
 		for range patches {
@@ -235,7 +252,7 @@ func documents(_ context.Context, _ []string, out io.Writer) error {
 		}
 		asked = append(asked, q)
 	}
-	fmt.Fprintf(out, "%d pages of %d patches of %d numbers, %d questions of %d tokens\n", pages, patches, d, queries, terms)
+	fmt.Fprintf(out, "\ntopics from a vocabulary of %d (0: each page has its own): %d pages of %d patches of %d numbers, %d questions of %d tokens\n", vocabulary, pages, patches, d, queries, terms)
 	fmt.Fprintln(out, "| held | bytes a page | first | among 10 | time a question, ms |\n|---|---|---|---|---|")
 	print := func(name string, size float64, search func(q []float32) ([]reduce.Hit, error)) error {
 		first, ten := 0, 0
