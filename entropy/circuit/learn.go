@@ -68,7 +68,7 @@ func DefaultOptions() *Options {
 		States: 16, Ordered: true,
 		Epochs: 20, Batch: 256, FirstRate: 0.5, LastRate: 0.01, FullEpochs: 2,
 		GrowEpochs: 10, GrowRate: 0.1, Prune: 0.25, MaxStates: 128,
-		TransPrior: 1, LeafPrior: 1, BandPrior: 5,
+		TransPrior: 1, LeafPrior: 1, BandPrior: 20,
 		Validation: 0.05, Seed: 1,
 	}
 }

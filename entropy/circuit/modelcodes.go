@@ -96,7 +96,7 @@ func (m *codeModel) matrix(c bitCoder, p []uint8, cols int, mean []uint8, weight
 				predicted += (d + 1) >> 1
 			}
 			predicted = min(max(predicted, 0), m.most)
-			ctx := codeContext(spread)
+			ctx := int(codeContext[spread])
 			if weight != nil {
 				v = m.choose(int(v), predicted, ctx, lastSign, weight[r])
 			}
@@ -125,15 +125,16 @@ func (m *codeModel) matrix(c bitCoder, p []uint8, cols int, mean []uint8, weight
 	return now
 }
 
-// codeContext returns the context for codes that were off by spread/4 of late.
-func codeContext(spread int) int {
-	ctx := 0
-	for spread > 1 && ctx < codeContexts-1 {
-		ctx++
-		spread = spread * 5 / 7
+// codeContext has the context for codes that were off by spread/4 of late, which is at
+// most 255 but for the first spread.
+var codeContext = func() (t [1024]uint8) {
+	for i := range t {
+		for spread := i; spread > 1 && t[i] < codeContexts-1; spread = spread * 5 / 7 {
+			t[i]++
+		}
 	}
-	return ctx
-}
+	return t
+}()
 
 // one codes v.
 func (m *codeModel) one(c bitCoder, v, predicted, ctx, lastSign int) int {
