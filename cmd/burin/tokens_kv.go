@@ -56,7 +56,8 @@ func (s *streams) kvCompressCommand() *cli.Command {
 			&cli.IntFlag{Name: "values-group", Value: d.Values.Group, Usage: "`NUMBERS` that share a scale"},
 			&cli.StringFlag{Name: "keys-transform", Value: transforms(d.Keys), Usage: "`TRANSFORMS` before keys are quantised"},
 			&cli.StringFlag{Name: "values-transform", Value: transforms(d.Values), Usage: "`TRANSFORMS` before values are quantised"},
-			&cli.StringFlag{Name: "fit", Value: d.Keys.Fit.String(), Usage: "lay levels by least squares (lsq), so without bias (unbiased), or from the smallest number to the largest (minmax)"},
+			&cli.StringFlag{Name: "keys-fit", Value: d.Keys.Fit.String(), Usage: "lay levels by least squares (lsq), so without bias (unbiased), or from the smallest number to the largest (minmax)"},
+			&cli.StringFlag{Name: "values-fit", Value: d.Values.Fit.String(), Usage: "as --keys-fit"},
 			&cli.IntFlag{Name: "residual", Usage: "keep the last `TOKENS` as they are"},
 			&cli.FloatFlag{Name: "important", Usage: "keep the tokens that hold this `SHARE` of the weights in a format of their own"},
 			&cli.StringFlag{Name: "weights", Usage: "`TENSOR` of [layers, tokens] of weights, the attention that tokens receive, say, instead of norms of values"},
@@ -102,9 +103,9 @@ func kvSide(c *cli.Command, name string) (kv.Side, error) {
 		return s, usagef("--%s-axis: %q is neither channel nor token", name, axis)
 	}
 	fits := []kv.Fit{kv.LeastSquares, kv.Unbiased, kv.MinMax}
-	i := slices.IndexFunc(fits, func(f kv.Fit) bool { return f.String() == c.String("fit") })
+	i := slices.IndexFunc(fits, func(f kv.Fit) bool { return f.String() == c.String(name+"-fit") })
 	if i < 0 {
-		return s, usagef("--fit: %q is not among %v", c.String("fit"), fits)
+		return s, usagef("--%s-fit: %q is not among %v", name, c.String(name+"-fit"), fits)
 	}
 	s.Fit = fits[i]
 	list := c.String(name + "-transform")

@@ -153,7 +153,7 @@ func TestTokensKVFails(t *testing.T) {
 		{compress("--values", "1.5"), exitUsage, "1.5"},
 		{compress("--keys-axis", "row"), exitUsage, "row"},
 		{compress("--keys-group", "0"), exitUsage, "groups of 0"},
-		{compress("--fit", "best"), exitUsage, "best"},
+		{compress("--keys-fit", "best"), exitUsage, "best"},
 		{compress("--keys-transform", "none,shift"), exitUsage, "none"},
 		{compress("--keys-transform", "turn"), exitUsage, "turn"},
 		{compress("--weights", "weights"), exitUsage, "--important"},

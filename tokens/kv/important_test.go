@@ -70,6 +70,7 @@ func TestImportantHelps(t *testing.T) {
 	var errs [2]float64
 	for i := range errs {
 		o := options(Bits1)
+		o.Keys.Fit = Unbiased
 		o.Classes = append(o.Classes, Class{Bits4, Bits4})
 		o.Assign = important
 		if i == 1 {

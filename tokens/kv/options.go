@@ -98,12 +98,12 @@ const (
 	LeastSquares Fit = iota + 1
 
 	// Unbiased spreads the levels that LeastSquares chooses so far that numbers do not
-	// shrink on average. Single numbers err more, sums of many less: attention outputs
-	// are better at 1 to 3 bits.
+	// shrink on average. Single numbers err more, sums of many, as attention forms of
+	// values, less.
 	Unbiased
 
 	// MinMax lays the lowest level on the smallest number and the highest on the
-	// largest.
+	// largest. Extremes stay what they are, which keys need more than small errors.
 	MinMax
 )
 
@@ -196,11 +196,13 @@ type Options struct {
 }
 
 // Defaults returns the options that Quantise uses if it is given none: keys at 2 bits
-// per channel and values at 2 bits per token, less their channels' means, in groups of
-// 64 without bias, nothing kept as it is, coded without rows, one worker a processor.
+// per channel between the extremes, as the largest decide what a query looks at, and
+// values at 2 bits per token, less their channels' means and without bias, in groups of
+// 64, nothing kept as it is, coded without rows, one worker a processor. At 1 bit a key
+// is better Unbiased.
 func Defaults() *Options {
 	return &Options{
-		Keys:    Side{Axis: PerChannel, Group: 64, Fit: Unbiased},
+		Keys:    Side{Axis: PerChannel, Group: 64, Fit: MinMax},
 		Values:  Side{Axis: PerToken, Group: 64, Fit: Unbiased, Shift: true},
 		Classes: []Class{{Bits2, Bits2}},
 		Storage: tensorfile.F32,

@@ -117,13 +117,14 @@ func TestStudy(t *testing.T) {
 			{"channels / tokens, min-max (KIVI)", with(channel, minMax), with(token, minMax), false},
 			{"channels / tokens, least squares", with(channel, squares), with(token, squares), false},
 			{"channels / tokens, shift, least squares", with(channel, squares), with(token, shift, squares), false},
-			{"channels / tokens, shift (default)", channel, with(token, shift), false},
-			{"channels / channels", channel, channel, false},
-			{"channels / channels, groups of 256", with(channel, wide), with(channel, wide), false},
-			{"tokens, shift, rotate", with(token, rotate), with(token, rotate), false},
+			{"channels / tokens, shift, unbiased", channel, with(token, shift), false},
+			{"channels, min-max / tokens, shift, unbiased", with(channel, minMax), with(token, shift), false},
+			{"channels, min-max / channels, unbiased", with(channel, minMax), channel, false},
+			{"channels, min-max / channels, unbiased, groups of 256", with(channel, wide, minMax), with(channel, wide), false},
+			{"tokens, shift, rotate, unbiased", with(token, rotate), with(token, rotate), false},
 			{"tokens, shift, rotate, least squares", with(token, rotate, squares), with(token, rotate, squares), false},
 			{"tokens, normalise, shift, rotate, least squares", with(token, normalise, squares), with(token, normalise, squares), false},
-			{"default, important at 4 bits", channel, with(token, shift), true},
+			{"channels, min-max / tokens, shift, unbiased; important at 4 bits", with(channel, minMax), with(token, shift), true},
 		} {
 			o := Defaults()
 			o.Keys, o.Values = m.keys, m.values
