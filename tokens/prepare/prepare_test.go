@@ -372,3 +372,41 @@ func BenchmarkPrepare(b *testing.B) {
 		})
 	}
 }
+
+// FuzzSizes prepares pictures of any size: no panic, nothing beyond the limits,
+// tensors of as many tokens as planned.
+func FuzzSizes(f *testing.F) {
+	f.Add(uint16(640), uint16(480), uint8(0), uint8(0), uint8(0), uint8(0))
+	f.Add(uint16(1), uint16(9999), uint8(5), uint8(1), uint8(6), uint8(3))
+	names := Models()
+	f.Fuzz(func(t *testing.T, w, h uint16, model, backend, orientation, tiles uint8) {
+		if int(w)*int(h) > 1<<20 {
+			return
+		}
+		o := &Options{Backend: Backend(backend % 3), Orientation: int(orientation % 9), MaxPixels: 1 << 21, MaxBytes: 1 << 26}
+		name := names[int(model)%len(names)]
+		if tiles > 0 {
+			// Not all models have the option.
+			if _, err := tokens.Plan(name, 100, 100, &tokens.Options{MaxTiles: int(tiles)}); err == nil {
+				o.Tokens.MaxTiles = int(tiles)
+			}
+		}
+		r, err := Prepare(name, image.NewGray(image.Rect(0, 0, int(w), int(h))), o)
+		if err != nil {
+			return
+		}
+		n := 0
+		for i := range r.Tensors {
+			if err := r.Tensors[i].Check(); err != nil {
+				t.Error(err)
+			}
+			n += len(r.Tensors[i].Data)
+		}
+		if n > 1<<26 {
+			t.Errorf("tensors of %d bytes", n)
+		}
+		if got := tokensOf(t, r); got != r.Plan.Tokens {
+			t.Errorf("%s, %d x %d: tensors of %d tokens, planned %d", name, w, h, got, r.Plan.Tokens)
+		}
+	})
+}

@@ -207,34 +207,40 @@ func clamp(v int32) uint8 {
 }
 
 // horizontal computes rows from to to−1 of out from those of in, two rows at a
-// time.
+// time, whose samples it first puts side by side.
 func horizontal(out, in *raster, ws *weights, from, to int) {
 	round := uint64(1) << (ws.precision - 1)
 	round |= round << 32
+	pairs := make([]uint64, 3*in.w)
 	for y := from; y < to; y += 2 {
 		// An odd last row is paired with itself.
 		y2 := min(y+1, to-1)
-		a, b := in.pix[y*in.stride:], in.pix[y2*in.stride:]
-		ra, rb := out.pix[y*out.stride:][:3*out.w], out.pix[y2*out.stride:][:3*out.w]
+		b := in.row(y2)
+		for i, v := range in.row(y)[:len(b)] {
+			pairs[i] = uint64(v) | uint64(b[i])<<32
+		}
+		ra, rb := out.row(y), out.row(y2)
 		for x, first := range ws.first {
 			w := ws.w[x*ws.taps:][:ws.count[x]]
-			a, b := a[3*first:], b[3*first:]
-			// The last pixel's load reads a byte beyond it: rasters have room.
-			a, b = a[:3*len(w)+1], b[:3*len(w)+1]
+			p := pairs[3*first:][:3*len(w)]
 			s0, s1, s2 := round, round, round
-			for len(w) > 0 && len(a) >= 4 && len(b) >= 4 {
-				v := uint64(binary.LittleEndian.Uint32(a)) | uint64(binary.LittleEndian.Uint32(b))<<32
-				k := uint64(int64(w[0]))
-				s0 += k * (v & bytesOfHalves)
-				s1 += k * (v >> 8 & bytesOfHalves)
-				s2 += k * (v >> 16 & bytesOfHalves)
-				w, a, b = w[1:], a[3:], b[3:]
+			for _, k := range w {
+				if len(p) < 3 {
+					break // never; it spares checks of the indices
+				}
+				k := uint64(int64(k))
+				s0 += k * p[0]
+				s1 += k * p[1]
+				s2 += k * p[2]
+				p = p[3:]
 			}
-			for c, s := range [3]uint64{s0, s1, s2} {
-				lower, upper := halves(s)
-				ra[3*x+c] = clamp(lower >> ws.precision)
-				rb[3*x+c] = clamp(upper >> ws.precision)
-			}
+			a, b := ra[3*x:3*x+3], rb[3*x:3*x+3]
+			a0, b0 := halves(s0)
+			a1, b1 := halves(s1)
+			a2, b2 := halves(s2)
+			a[0], b[0] = clamp(a0>>ws.precision), clamp(b0>>ws.precision)
+			a[1], b[1] = clamp(a1>>ws.precision), clamp(b1>>ws.precision)
+			a[2], b[2] = clamp(a2>>ws.precision), clamp(b2>>ws.precision)
 		}
 	}
 }
