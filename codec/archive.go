@@ -89,6 +89,15 @@ func (f *SectionFile) First() int64 { return f.first }
 // Size returns the size of the file.
 func (f *SectionFile) Size() int64 { return f.size }
 
+// ReadAt fills p from an offset, with no regard to sections.
+func (f *SectionFile) ReadAt(p []byte, at int64) error {
+	n, err := f.r.ReadAt(p, at)
+	if n == len(p) {
+		return nil // a reader may say io.EOF with the last bytes
+	}
+	return truncated(err)
+}
+
 // maxSectionHead is the most that comes before a payload.
 const maxSectionHead = 4 + binary.MaxVarintLen64
 
@@ -100,7 +109,7 @@ func (f *SectionFile) Head(at int64) (info SectionInfo, err error) {
 		return info, FormatError(fmt.Sprintf("no section at %d of %d bytes", at, f.size))
 	}
 	head := make([]byte, min(maxSectionHead, f.size-at))
-	if err := f.read(head, at); err != nil {
+	if err := f.ReadAt(head, at); err != nil {
 		return info, err
 	}
 	s := &sumReader{r: bytes.NewReader(head)}
@@ -133,7 +142,7 @@ func (f *SectionFile) Section(at int64) (info SectionInfo, payload []byte, err e
 		return info, nil, err
 	}
 	b := make([]byte, info.Size)
-	if err := f.read(b, at); err != nil {
+	if err := f.ReadAt(b, at); err != nil {
 		return info, nil, err
 	}
 	body := b[:len(b)-crc32.Size]
@@ -141,13 +150,4 @@ func (f *SectionFile) Section(at int64) (info SectionInfo, payload []byte, err e
 		return info, nil, fmt.Errorf("%w in the section %q", ErrChecksum, info.Kind)
 	}
 	return info, body[int64(len(body))-info.Payload:], nil
-}
-
-// read fills p from an offset. A reader may say io.EOF with the last bytes.
-func (f *SectionFile) read(p []byte, at int64) error {
-	n, err := f.r.ReadAt(p, at)
-	if n == len(p) {
-		return nil
-	}
-	return truncated(err)
 }
