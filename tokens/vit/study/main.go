@@ -174,7 +174,7 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 	// learned counts, beside the same share of tokens removed in each layer.
 	for _, share := range []float64{0.5, 0.25} {
 		target := m.Cost([]int{m.Tokens(), int(math.Round(share * float64(m.Tokens())))})
-		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 300, Batch: 50, Rate: 0.1, Seed: 1})
+		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 120, Batch: 50, Rate: 0.25, Seed: 1})
 		if err != nil {
 			return err
 		}
