@@ -129,9 +129,7 @@ func (m *Model) LearnRates(ctx context.Context, set *Set, c RateConfig) ([]int, 
 					}
 				}
 			}
-			more := append([]int(nil), counts...)
-			more[l]++
-			slope := 2 * costWeight * (cost - c.MACs) * (m.cost(more)/whole - cost)
+			slope := 2 * costWeight * (cost - c.MACs) * m.tokenCost(l, counts[l]) / whole
 			dp, sum, dot := make([]float64, m.Tokens()), 0.0, 0.0
 			for k := range dp {
 				sum += byRank[k]
@@ -171,6 +169,18 @@ func (m *Model) cost(counts []int) float64 {
 		sum += float64((1 + left) * 2 * m.Dim * m.Hidden)
 	}
 	return sum
+}
+
+// tokenCost returns the multiplications that one more token than count takes in the
+// part of the network between the attention of layer l and that of the next, whatever
+// the other layers keep: so that all layers have a slope when some keep the same.
+func (m *Model) tokenCost(l, count int) float64 {
+	cost := float64(2 * m.Dim * m.Hidden)
+	if l+1 < m.Layers {
+		a := m.blocks[l+1].attention
+		cost += float64(a.MACs(count+2) - a.MACs(count+1))
+	}
+	return cost
 }
 
 // round returns counts that never rise.

@@ -158,6 +158,10 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 			continue
 		}
 		r := method.New(reduce.Options{Seed: 1})
+		if p, ok := r.(reduce.PruMerge); ok {
+			p.Neighbours = 3 // of 49 tokens, as 32 are of the paper's 576
+			r = p
+		}
 		for _, share := range shares {
 			step := vit.Step{Layer: at, Reducer: r, Keep: reduce.Share(share)}
 			add(method.Name, "2", share, merging[method.Name], step)
@@ -174,7 +178,7 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 	// learned counts, beside the same share of tokens removed in each layer.
 	for _, share := range []float64{0.5, 0.25} {
 		target := m.Cost([]int{m.Tokens(), int(math.Round(share * float64(m.Tokens())))})
-		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 120, Batch: 50, Rate: 0.25, Seed: 1})
+		learned, err := m.LearnRates(ctx, learn, vit.RateConfig{MACs: target, Steps: 200, Batch: 50, Rate: 0.1, Seed: 1})
 		if err != nil {
 			return err
 		}
