@@ -18,12 +18,13 @@ import (
 )
 
 // The parser takes quadratic time for some texts that nobody writes, and up to a few
-// hundred bytes of memory for a byte. These bounds keep it to seconds and to less
-// than a gigabyte.
+// hundred bytes of memory for a byte. These bounds keep it to seconds and to about
+// a gigabyte.
 const (
 	maxMarkdown   = 1 << 21 // bytes
 	maxNesting    = 32      // of quotations and lists; what is deeper is text
 	maxDelimiters = 500     // of emphasis and links in a paragraph; more are text
+	maxDefined    = 2000    // lines of a paragraph that defines links; longer ones are text
 )
 
 // nestingBound keeps a parser of containers from nesting too deep.
@@ -72,6 +73,15 @@ func (p delimiterBound) CloseBlock(parent ast.Node, r gmtext.Reader, pc parser.C
 	}
 }
 
+// definitionBound keeps the parser of definitions of links from long paragraphs.
+type definitionBound struct{ parser.ParagraphTransformer }
+
+func (t definitionBound) Transform(p *ast.Paragraph, r gmtext.Reader, pc parser.Context) {
+	if p.Lines().Len() <= maxDefined {
+		t.ParagraphTransformer.Transform(p, r, pc)
+	}
+}
+
 // tableBound keeps the parser of tables from filling up rows that have fewer cells
 // than the head: a row of one byte would take a thousand cells.
 type tableBound struct{ parser.ParagraphTransformer }
@@ -108,8 +118,9 @@ func newMarkdown() parser.Parser {
 	return parser.NewParser(
 		parser.WithBlockParsers(blocks...),
 		parser.WithInlineParsers(inlines...),
-		parser.WithParagraphTransformers(append(parser.DefaultParagraphTransformers(),
-			util.Prioritized(tableBound{extension.NewTableParagraphTransformer()}, 200))...),
+		parser.WithParagraphTransformers(
+			util.Prioritized(definitionBound{parser.LinkReferenceParagraphTransformer}, 100),
+			util.Prioritized(tableBound{extension.NewTableParagraphTransformer()}, 200)),
 		parser.WithASTTransformers(util.Prioritized(extension.NewTableASTTransformer(), 0)))
 }
 

@@ -161,18 +161,19 @@ func TestHostileMarkdown(t *testing.T) {
 		nested.WriteString(strings.Repeat(" ", 2*i) + "- a\n")
 	}
 	for name, s := range map[string]string{
-		"quotations": strings.Repeat(">", n),
-		"lists":      nested.String(),
-		"one line":   strings.Repeat("- ", n),
-		"both":       strings.Repeat("> 1. ", n),
-		"emphasis":   strings.Repeat("*a_", n),
-		"stars":      strings.Repeat("*a **b ", n),
-		"links":      strings.Repeat("[a](", n),
-		"brackets":   strings.Repeat("[", n) + strings.Repeat("]", n),
-		"images":     strings.Repeat("![a](", n),
-		"wide table": strings.Repeat("|a", 1000) + "|\n" + strings.Repeat("|-", 1000) + "|\n" + strings.Repeat("x\n", n),
-		"heading":    "# " + strings.Repeat("*a_", n),
-		"cell":       "|a|\n|-|\n|" + strings.Repeat("*a_", n) + "|",
+		"quotations":  strings.Repeat(">", n),
+		"lists":       nested.String(),
+		"one line":    strings.Repeat("- ", n),
+		"both":        strings.Repeat("> 1. ", n),
+		"emphasis":    strings.Repeat("*a_", n),
+		"stars":       strings.Repeat("*a **b ", n),
+		"links":       strings.Repeat("[a](", n),
+		"brackets":    strings.Repeat("[", n) + strings.Repeat("]", n),
+		"definitions": strings.Repeat("[a]: b\n", n),
+		"images":      strings.Repeat("![a](", n),
+		"wide table":  strings.Repeat("|a", 1000) + "|\n" + strings.Repeat("|-", 1000) + "|\n" + strings.Repeat("x\n", n),
+		"heading":     "# " + strings.Repeat("*a_", n),
+		"cell":        "|a|\n|-|\n|" + strings.Repeat("*a_", n) + "|",
 	} {
 		start := time.Now()
 		if _, err := New(s, Markdown, o); err != nil && !errors.Is(err, ErrTooLarge) {
