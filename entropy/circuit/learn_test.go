@@ -155,6 +155,40 @@ func TestLearn(t *testing.T) {
 	}
 }
 
+// Few vectors, one variable, variables that never change: all can be learnt, and code.
+func TestLearnSmall(t *testing.T) {
+	for _, d := range []*Dataset{
+		{Vars: 1, Cats: 2, Values: []uint16{1}},
+		{Vars: 1, Cats: 300, Values: []uint16{5, 299, 7}},
+		{Vars: 3, Cats: 5, Values: []uint16{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2}},
+		{Vars: 200, Cats: 4, Values: make([]uint16, 600)}, // a star of constants
+	} {
+		for _, ordered := range []bool{true, false} {
+			o := testOptions()
+			o.Ordered, o.Grow, o.GrowEpochs, o.Prune = ordered, 1, 1, 0.3
+			c, err := Learn(context.Background(), d, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Validate(); err != nil {
+				t.Error(err)
+			}
+			if got := meanBits(c, d); !(got < 3) {
+				t.Errorf("%d variables of %d values: %v bits a value", d.Vars, d.Cats, got)
+			}
+			m, err := c.Quantise(DefaultVectors)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var x [][]uint16
+			for i := range d.Len() {
+				x = append(x, d.Row(i))
+			}
+			roundTrip(t, m, x, 2)
+		}
+	}
+}
+
 // Neither workers nor an interruption change the result.
 func TestWorkersAndResume(t *testing.T) {
 	d := sampled(randomCircuit(5, 15, 20, 5, 1.5), 500, 1)
