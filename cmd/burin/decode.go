@@ -17,14 +17,15 @@ import (
 func (s *streams) decodeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "decode",
-		Usage:     "decode a burin file to a picture file",
+		Usage:     "decode a burin file to a picture file, or an archive to what it was made of",
 		ArgsUsage: "IN",
 		Description: "IN is a burin file, or - for standard input. The extension of the output file chooses\n" +
-			"its format, one of " + strings.Join(dataset.Extensions(), " ") + "; standard output gets PNG.",
-		Flags: []cli.Flag{
+			"its format, one of " + strings.Join(dataset.Extensions(), " ") + "; standard output gets PNG.\n" +
+			"An archive becomes the IDX file or the folder that it was made of.",
+		Flags: append([]cli.Flag{
 			workersFlag(), forceFlag(),
 			outputFlag("output file, - for standard output (default: IN with .png for its extension)"),
-		},
+		}, archiveDecodeFlags()...),
 		Action: s.decode,
 	}
 }
@@ -33,6 +34,25 @@ func (s *streams) decode(ctx context.Context, c *cli.Command) error {
 	in, err := oneArg(c)
 	if err != nil {
 		return err
+	}
+	m, err := s.model(c)
+	if err != nil {
+		return err
+	}
+	o := codec.DefaultDecodeOptions()
+	o.Workers, o.Weights, o.Limits.MaxModelBytes = c.Int("workers"), weights(m), maxModelMemory
+	a, err := s.openArchive(ctx, in, o)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		defer a.close()
+		return s.decodeArchive(ctx, c, in, a.ArchiveReader)
+	}
+	for _, name := range []string{"picture", "salvage"} {
+		if c.IsSet(name) {
+			return usagef("decode: --%s is for archives", name)
+		}
 	}
 	other := stdio
 	if in != stdio {
@@ -52,8 +72,7 @@ func (s *streams) decode(ctx context.Context, c *cli.Command) error {
 
 	bar := newProgress(s.stderr, "decoding")
 	defer bar.finish()
-	o := codec.DefaultDecodeOptions()
-	o.Workers, o.Progress = c.Int("workers"), bar.report
+	o.Progress = bar.report
 	picture, err := await(ctx, func() (*dataset.Picture, error) {
 		r, err := s.open(in)
 		if err != nil {

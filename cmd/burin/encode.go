@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/circuit"
 	"github.com/burin-codec/burin/corpus/dataset"
 	"github.com/burin-codec/burin/corpus/metric"
 )
@@ -24,13 +25,15 @@ import (
 func (s *streams) encodeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "encode",
-		Usage:     "encode a picture file",
+		Usage:     "encode a picture file, or many small pictures as an archive",
 		ArgsUsage: "IN",
 		Description: "IN is a PNG, JPEG, GIF, BMP, TIFF, WebP or Netpbm file, or - for standard input.\n" +
 			"Without a rate, which is --quality, --bpp, --psnr or --size, the picture is kept exactly.\n" +
 			"An interrupt (Ctrl-C) ends a codec that gets better with time with the best so far, a second\n" +
-			"one without a file. Other codecs end at the first.",
-		Flags: []cli.Flag{
+			"one without a file. Other codecs end at the first.\n" +
+			"With --codec circuit IN may also be an IDX file, as MNIST has them, or a folder of pictures\n" +
+			"of one size; all of it becomes one archive.",
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "codec", Usage: "codec, one of: " + strings.Join(codecNames(), ", "), DefaultText: "the first that can do it"},
 			&cli.IntFlag{Name: "effort", Aliases: []string{"e"}, Value: codec.DefaultEffort, Usage: fmt.Sprintf("how hard to try, %d to %d", codec.MinEffort, codec.MaxEffort)},
 			&cli.FloatFlag{Name: "quality", Aliases: []string{"q"}, HideDefault: true, Usage: "aim at a quality of 0 to 100"},
@@ -45,7 +48,7 @@ func (s *streams) encodeCommand() *cli.Command {
 			}},
 			workersFlag(), jsonFlag(), forceFlag(),
 			outputFlag("output file, - for standard output (default: IN with .burin for its extension)"),
-		},
+		}, archiveEncodeFlags()...),
 		Action: s.encode,
 	}
 }
@@ -109,6 +112,10 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	if names := codecNames(); c.IsSet("codec") && !slices.Contains(names, o.Codec) {
 		return usagef("encode: no codec %q, only: %s", o.Codec, strings.Join(names, ", "))
 	}
+	m, err := s.encodeModel(c, o)
+	if err != nil {
+		return err
+	}
 	// Tell a mistake before any work.
 	trial, err := codec.NewEncoder(io.Discard, o)
 	if err != nil {
@@ -118,9 +125,22 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	if in != stdio {
 		other = strings.TrimSuffix(in, filepath.Ext(in)) + ".burin"
 	}
+	var corpus *dataset.Corpus
+	var kind circuit.Collection
+	if o.Codec == circuit.Name {
+		if corpus, kind, err = openCollection(ctx, in); err != nil {
+			return err
+		}
+		if corpus != nil && kind == circuit.Pictures {
+			other = filepath.Clean(in) + ".burin"
+		}
+	}
 	out, err := outputName(c, other)
 	if err != nil {
 		return err
+	}
+	if corpus != nil {
+		return s.encodeArchive(ctx, c, in, out, corpus, kind, m)
 	}
 
 	picture, err := await(ctx, func() (*dataset.Picture, error) { return s.readPicture(in) })

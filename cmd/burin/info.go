@@ -46,6 +46,7 @@ type infoReport struct {
 	BPP          float64       `json:"bpp"`
 	Header       int64         `json:"header_bytes"`
 	Sections     []sectionInfo `json:"sections"` // by kind, in order of appearance
+	Circuit      *archiveInfo  `json:"circuit,omitempty"`
 }
 
 type sectionInfo struct {
@@ -72,6 +73,10 @@ func (s *streams) info(ctx context.Context, c *cli.Command) error {
 }
 
 func (s *streams) inspect(ctx context.Context, name string) (*infoReport, error) {
+	archive, err := s.archiveInfo(name)
+	if err != nil {
+		return nil, err
+	}
 	r, err := s.open(name)
 	if err != nil {
 		return nil, err
@@ -91,7 +96,10 @@ func (s *streams) inspect(ctx context.Context, name string) (*infoReport, error)
 		Colours: len(h.Palette), Orientation: h.Orientation,
 		ICC: len(meta.ICC), EXIF: len(meta.EXIF), XMP: len(meta.XMP),
 		Bytes: d.Size(), BPP: 8 * float64(d.Size()) / (float64(h.Width) * float64(h.Height)),
-		Header: d.Size(),
+		Header: d.Size(), Circuit: archive,
+	}
+	if archive != nil {
+		report.BPP /= float64(max(archive.Pictures, 1))
 	}
 	if h.Model == codec.ModelYCbCr || h.Model == codec.ModelNYCbCrA {
 		report.Subsampling = subsampling(h.Subsample)
@@ -138,6 +146,9 @@ func (r *infoReport) print(w io.Writer) error {
 	fmt.Fprintf(t, "file\t%s\n", r.File)
 	fmt.Fprintf(t, "codec\t%s (ID %d), version %d\n", name, r.CodecID, r.CodecVersion)
 	fmt.Fprintf(t, "picture\t%d x %d, %s\n", r.Width, r.Height, model)
+	if r.Circuit != nil {
+		r.Circuit.print(t)
+	}
 	fmt.Fprintf(t, "orientation\t%d\n", r.Orientation)
 	fmt.Fprintf(t, "metadata\tICC %d, EXIF %d, XMP %d bytes\n", r.ICC, r.EXIF, r.XMP)
 	fmt.Fprintf(t, "size\t%d bytes, %.3f bpp\n", r.Bytes, r.BPP)
