@@ -78,6 +78,14 @@ func (s *streams) tokensReduce(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	named := map[string]bool{out: true}
+	for _, flag := range []string{"map", "kept", "sizes"} {
+		name := c.String(flag)
+		if name != "" && named[name] {
+			return usagef("reduce: two files to write are named %s", name)
+		}
+		named[name] = true
+	}
 	var o reduce.Options
 	t, err := await(ctx, func() (*reduce.Tokens, error) {
 		t, err := s.readTokens(c, in)

@@ -131,6 +131,7 @@ func TestTokensReduceRefuses(t *testing.T) {
 		{"in.npy --method nope --keep 3", exitUsage, "no such method"},
 		{"in.npy --method tome --keep 9", exitFailure, "out of range"},
 		{"in.npy --method tome --keep auto", exitFailure, "does not choose"},
+		{"in.npy --method tome --keep 3 --map m.npy --sizes m.npy", exitUsage, "two files"},
 		{"in.npy --method zipvl --keep 3", exitFailure, "needs attention"},
 		{"in.npy --method evs --keep 4", exitFailure, "needs frames"},
 		{"in.npy --method evs --keep 4 --grid 3x2", exitFailure, "multiple"},

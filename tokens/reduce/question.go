@@ -170,27 +170,22 @@ func (m Recycling) Reduce(t *Tokens, keep Keep) (*Reduced, error) {
 	} else {
 		score = t.relevance(0.1)
 	}
-	// As many as possible stay as they are: removed tokens grow by one when a centre
-	// takes the place of a kept one.
-	centres := func(dominant int) (recycled, n int) {
-		recycled = int(m.Share * float64(t.N-dominant))
-		if recycled == 0 {
-			return 0, 0
+	// As many as possible stay as they are: the more do, the fewer are recycled, and the
+	// two sum to k, as the sum falls by one or none with each that does not stay.
+	dominant, recycled, n := k, 0, 0
+	for ; ; dominant-- {
+		if recycled = int(m.Share * float64(t.N-dominant)); recycled == 0 {
+			n = 0
+		} else {
+			n = recycled/10 + 1
 		}
-		return recycled, recycled/10 + 1
-	}
-	dominant := k
-	for dominant > 0 {
-		if _, n := centres(dominant); dominant+n <= k {
+		if dominant+n <= k {
 			break
 		}
-		dominant--
-	}
-	recycled, n := centres(dominant)
-	n = min(k-dominant, recycled) // rounding may leave room for one more
-	if dominant+n < k {
-		dominant = k - n
-		recycled = min(recycled, t.N-dominant)
+		if dominant == 0 {
+			n = k // fewer centres than a tenth
+			break
+		}
 	}
 	order := descending(score)
 	kept := append([]int32(nil), order[:dominant]...)

@@ -13,19 +13,18 @@ import (
 // prefix "train" or "t10k", prefix-images-idx3-ubyte.gz and
 // prefix-labels-idx1-ubyte.gz.
 func ReadSet(folder, prefix string) (*Set, error) {
-	labels, dims, err := readIDX(filepath.Join(folder, prefix+"-labels-idx1-ubyte.gz"), 1)
+	labels, _, err := readIDX(filepath.Join(folder, prefix+"-labels-idx1-ubyte.gz"), 1)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Labels: labels}
-	if s.Pixels, dims, err = readIDX(filepath.Join(folder, prefix+"-images-idx3-ubyte.gz"), 3); err != nil {
+	pixels, dims, err := readIDX(filepath.Join(folder, prefix+"-images-idx3-ubyte.gz"), 3)
+	if err != nil {
 		return nil, err
 	}
 	if dims[0] != len(labels) || dims[1] != dims[2] {
 		return nil, fmt.Errorf("vit: %s: pictures %v for %d labels", folder, dims, len(labels))
 	}
-	s.Side = dims[1]
-	return s, nil
+	return &Set{Side: dims[1], Pixels: pixels, Labels: labels}, nil
 }
 
 // maxIDX is the most bytes that a file may hold: MNIST has 47 MB.
