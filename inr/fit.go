@@ -210,7 +210,7 @@ func (f *fitter) fit(ctx context.Context) {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done))
+		f.iterate(paceAt(x, f.done, f.Lambda))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)

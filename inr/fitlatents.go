@@ -16,16 +16,22 @@ import (
 // after Agustsson and Theis ("Universally Quantized Neural Compression", 2020) and
 // Cool-Chic: at a high temperature T nearly the identity with noise, at a low one
 // nearly rounding.
+//
+// Adam divides by the root of each latent's mean square gradient, so latents that hardly
+// matter move as fast as those that do. The curvature of the distortion is about the same
+// all over a grid; so a part latentShare of the mean square is that of the grid.
 type fitLatents struct {
 	f           *fitNet
 	y, s, m, v  [][]float32 // [Grids][h*w]
 	chunks      []latentChunk
+	squares     []float64 // sums of v over chunks
+	means       []float32 // of v, unbiased, over grids, of the last step
 	noise       []float32 // normal variates, of which runs are used
 	temperature float32
 	deviation   float32
 	seed, pass  uint64
 	steps       int
-	adam        kernels.AdamStep
+	adam        []kernels.AdamStep // of the grids
 	soften      func(worker, task int)
 	move        func(worker, task int)
 	round       func(worker, task int)
@@ -54,6 +60,8 @@ func newFitLatents(f *fitNet, seed uint64) *fitLatents {
 			l.chunks = append(l.chunks, latentChunk{i, from, to})
 		}
 	}
+	l.squares, l.means = make([]float64, len(l.chunks)), make([]float32, len(l.y))
+	l.adam = make([]kernels.AdamStep, len(l.y))
 	l.soften, l.move, l.round = l.softenChunk, l.moveChunk, l.roundChunk
 	return l
 }
@@ -86,9 +94,17 @@ func mix(seed, pass, task uint64) uint64 {
 func (l *fitLatents) step(rate, beta1, beta2 float64) {
 	l.steps++
 	n := float64(l.steps)
-	l.adam = kernels.AdamStep{GradScale: 1, Beta1: float32(beta1), Beta2: float32(beta2),
-		Rate: float32(rate / (1 - math.Pow(beta1, n))), Square: float32(1 / (1 - math.Pow(beta2, n))), Epsilon: 1e-10}
+	unbias := 1 / (1 - math.Pow(beta2, n))
+	for g := range l.adam {
+		l.adam[g] = kernels.AdamStep{GradScale: 1, Beta1: float32(beta1), Beta2: float32(beta2),
+			Rate: float32(rate / (1 - math.Pow(beta1, n))), Square: float32((1 - latentShare) * unbias),
+			Floor: latentShare * l.means[g], Epsilon: 1e-10}
+	}
 	l.f.pool.Run(len(l.chunks), l.move)
+	clear(l.means)
+	for i, c := range l.chunks {
+		l.means[c.grid] += float32(l.squares[i] * unbias / float64(len(l.y[c.grid])))
+	}
 }
 
 func (l *fitLatents) moveChunk(_, i int) {
@@ -96,7 +112,9 @@ func (l *fitLatents) moveChunk(_, i int) {
 	y, dz := l.y[c.grid][c.from:c.to], l.f.dz[c.grid].Data[c.from:c.to]
 	kernels.SoftRoundGradF32(dz, dz, l.s[c.grid][c.from:c.to], l.temperature)
 	kernels.SoftRoundGradF32(dz, dz, y, l.temperature)
-	kernels.AdamF32(y, dz, l.m[c.grid][c.from:c.to], l.v[c.grid][c.from:c.to], &l.adam)
+	v := l.v[c.grid][c.from:c.to]
+	kernels.AdamF32(y, dz, l.m[c.grid][c.from:c.to], v, &l.adam[c.grid])
+	l.squares[i] = kernels.SumF32(v)
 }
 
 // harden sets z of the networks to the integers.

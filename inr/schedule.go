@@ -11,9 +11,12 @@ const (
 	temperatureEnd   = 0.03
 	noiseStart       = 0.22 // standard deviation in steps of the latents
 	noiseEnd         = 0.15
-	latentRate       = 0.16 // in steps of the latents
-	latentRateEnd    = latentRate / 1000
-	latentBeta1      = 0.6 // short memories: the noise is new each time, and few steps must do
+	latentRate       = 0.16 // in steps of the latents, from rateLambda up
+	rateLambda       = 1e-3 // below it latents have further to go, and the rate rises
+	ratePower        = 0.25
+	latentRateEnd    = 1.0 / 1000 // of the rate
+	latentShare      = 0.5        // of the grid's mean square in each latent's
+	latentBeta1      = 0.6        // short memories: the noise is new each time, and few steps must do
 	latentBeta2      = 0.95
 	netRate          = 0.02
 	netRateEnd       = netRate / 20
@@ -30,14 +33,15 @@ type pace struct {
 	latentRate, netRate float64
 }
 
-func paceAt(x float64, iteration int) pace {
+func paceAt(x float64, iteration int, lambda float64) pace {
 	x = min(x, 1)
 	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
+	rate := latentRate * math.Pow(max(rateLambda/lambda, 1), ratePower)
 	rise := min(float64(iteration+1)/netRise, 1)
 	return pace{
 		temperature: temperatureStart + (temperatureEnd-temperatureStart)*x,
 		noise:       noiseStart + (noiseEnd-noiseStart)*x,
-		latentRate:  cosine(latentRate, latentRateEnd),
+		latentRate:  rate * cosine(1, latentRateEnd),
 		netRate:     rise * cosine(netRate, netRateEnd),
 	}
 }

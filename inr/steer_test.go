@@ -6,12 +6,13 @@ import (
 	"testing"
 )
 
-// TestFitTarget: rates and qualities are reached, whatever lambda is.
+// TestFitTarget: rates and qualities are reached, whatever lambda is. (Shorter fits may miss by
+// a little more.)
 func TestFitTarget(t *testing.T) {
 	const w, h = 96, 80
 	pix := deadLeaves(8, 1, w, h)
 	for _, o := range []FitOptions{{TargetBPP: 0.8}, {TargetBPP: 2}, {TargetPSNR: 25}, {TargetPSNR: 32}} {
-		o.Arch, o.Iterations = Presets[0].Arch(w, h, 1), 200
+		o.Arch, o.Iterations = Presets[0].Arch(w, h, 1), 300
 		given := o
 		f, err := Fit(context.Background(), pix, w, h, &o)
 		if err != nil {
@@ -51,7 +52,7 @@ func TestReach(t *testing.T) {
 		f.reach(context.Background())
 		bits := f.streamBits()
 		t.Logf("%v times the bits of latents: %.4f of %.4f bpp, %.2f dB, before %.4f bpp, %.2f dB", by, bits/(w*h), f.TargetBPP, f.result().PSNR, before.BPP, before.PSNR)
-		if bits > f.TargetBPP*w*h || bits < 0.985*f.TargetBPP*w*h {
+		if bits > f.TargetBPP*w*h || bits < 0.98*f.TargetBPP*w*h {
 			t.Errorf("%v times the bits of latents: %v bits, want %v", by, bits, f.TargetBPP*w*h)
 		}
 		if after := f.result(); by > 0.95 && after.PSNR < before.PSNR-1 {

@@ -332,6 +332,7 @@ type AdamStep struct {
 	Beta2     float32 // decay of the mean square
 	Rate      float32 // learning rate divided by 1 - Beta1^step
 	Square    float32 // 1 / (1 - Beta2^step)
+	Floor     float32 // added to the corrected mean square: 0 is Adam
 	Epsilon   float32
 	Decay     float32 // learning rate times weight decay
 }
@@ -341,21 +342,21 @@ type AdamStep struct {
 // means m and running mean squares v:
 //
 //	h = GradScale*g;  m = Beta1*m + (1-Beta1)*h;  v = Beta2*v + (1-Beta2)*h*h
-//	p = p - Rate*m/(sqrt(Square*v)+Epsilon) - Decay*p
+//	p = p - Rate*m/(sqrt(Square*v+Floor)+Epsilon) - Decay*p
 //
 // Means below the smallest normal number become zero: without gradients they would
 // decay to such and stay there, and computing with them is slow.
 func AdamF32(p, g, m, v []float32, s *AdamStep) {
 	check("AdamF32", len(p), len(g), len(m), len(v))
-	adamF32(p, g, m, v, s.GradScale, s.Beta1, 1-s.Beta1, s.Beta2, 1-s.Beta2, s.Rate, s.Square, s.Epsilon, s.Decay)
+	adamF32(p, g, m, v, s.GradScale, s.Beta1, 1-s.Beta1, s.Beta2, 1-s.Beta2, s.Rate, s.Square, s.Floor, s.Epsilon, s.Decay)
 }
 
-func adamGeneric(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, epsilon, decay float32) {
+func adamGeneric(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay float32) {
 	for i, w := range p {
 		h := scale * g[i]
 		m[i] = flush(b1*m[i] + a1*h)
 		v[i] = flush(b2*v[i] + a2*(h*h))
-		d := float32(math.Sqrt(float64(v[i]*correction))) + epsilon
+		d := float32(math.Sqrt(float64(v[i]*correction+floor))) + epsilon
 		p[i] = w - (m[i]*rate/d + decay*w)
 	}
 }

@@ -143,13 +143,13 @@ func TestElementwise(t *testing.T) {
 				return []float64{x[0] / (c * c * 2 * temperature * math.Tanh(0.5/temperature))}
 			})
 	}
-	step := AdamStep{GradScale: 0.5, Beta1: 0.9, Beta2: 0.97, Rate: 0.01, Square: 1.5, Epsilon: 1e-3, Decay: 0.02}
+	step := AdamStep{GradScale: 0.5, Beta1: 0.9, Beta2: 0.97, Rate: 0.01, Square: 1.5, Floor: 0.3, Epsilon: 1e-3, Decay: 0.02}
 	checkElementwise(t, "Adam", generators{normal(1), normal(1), uniform(0, 2)}, one, 1e-6,
 		func(out, in [][]float32) { AdamF32(out[0], in[0], out[1], out[2], &step) },
 		func(y, x []float64) []float64 {
 			g := x[0] / 2
 			m, v := 0.9*y[1]+0.1*g, 0.97*y[2]+0.03*g*g
-			return []float64{y[0] - 0.01*m/(math.Sqrt(1.5*v)+1e-3) - 0.02*y[0], m, v}
+			return []float64{y[0] - 0.01*m/(math.Sqrt(1.5*v+0.3)+1e-3) - 0.02*y[0], m, v}
 		})
 	checkElementwise(t, "Deinterleave", two, one, 0,
 		func(out, in [][]float32) {
@@ -344,7 +344,7 @@ func BenchmarkElementwise(b *testing.B) {
 		"Normal":        func() { NormalF32(o, 1, 1, 1) },
 		"Sum":           func() { SumF32(x) },
 		"Dot":           func() { DotF32(x, y) },
-		"Adam":          func() { AdamF32(o, x, p, q, &AdamStep{1, 0.9, 0.99, 0, 1, 1e-8, 0}) },
+		"Adam":          func() { AdamF32(o, x, p, q, &AdamStep{1, 0.9, 0.99, 0, 1, 0, 1e-8, 0}) },
 		"Interleave":    func() { InterleaveF32(o, x[:n/2], y[:n/2]) },
 	} {
 		eachTier(b, func(l Level) {

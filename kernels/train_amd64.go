@@ -85,7 +85,7 @@ func softRoundF32AVX2(dst *float32, src *float32, n int, inverse float32, half f
 func softRoundGradF32AVX2(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
 
 //go:noescape
-func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, floor float32, epsilon float32, decay float32)
 
 //go:noescape
 func laplaceBitsF32AVX2(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)
@@ -216,7 +216,7 @@ func softRoundF32AVX512(dst *float32, src *float32, n int, inverse float32, half
 func softRoundGradF32AVX512(dx *float32, dy *float32, x *float32, n int, inverse float32, half float32)
 
 //go:noescape
-func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, floor float32, epsilon float32, decay float32)
 
 //go:noescape
 func laplaceBitsF32AVX512(bits *float32, dx *float32, dmu *float32, ds *float32, x *float32, mu *float32, s *float32, n int, weight float32, lo float32, hi float32)

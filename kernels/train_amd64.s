@@ -4132,9 +4132,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+// func adamF32AVX2(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, floor float32, epsilon float32, decay float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·adamF32AVX2(SB), NOSPLIT, $8-76
+TEXT ·adamF32AVX2(SB), NOSPLIT, $8-80
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -4153,10 +4153,12 @@ TEXT ·adamF32AVX2(SB), NOSPLIT, $8-76
 	VBROADCASTSS X5, Y5
 	MOVSS        correction+64(FP), X6
 	VBROADCASTSS X6, Y6
-	MOVSS        epsilon+68(FP), X7
+	MOVSS        floor+68(FP), X7
 	VBROADCASTSS X7, Y7
-	MOVSS        decay+72(FP), X8
+	MOVSS        epsilon+72(FP), X8
 	VBROADCASTSS X8, Y8
+	MOVSS        decay+76(FP), X9
+	VBROADCASTSS X9, Y9
 	MOVQ         n+32(FP), SI
 	VSTMXCSR     (SP)
 	MOVL         (SP), DI
@@ -4165,40 +4167,42 @@ TEXT ·adamF32AVX2(SB), NOSPLIT, $8-76
 	VLDMXCSR     4(SP)
 
 loop:
-	VMULPS      (CX), Y0, Y9
-	VMULPS      (DX), Y1, Y10
-	VMULPS      (BX), Y3, Y11
-	VMOVUPS     (AX), Y12
-	VFMADD231PS Y2, Y9, Y10
-	VMOVUPS     Y10, (DX)
-	VMULPS      Y9, Y9, Y9
-	VFMADD231PS Y4, Y9, Y11
-	VMOVUPS     Y11, (BX)
-	VMULPS      Y6, Y11, Y9
-	VSQRTPS     Y9, Y9
-	VADDPS      Y7, Y9, Y9
-	VMULPS      Y5, Y10, Y10
-	VDIVPS      Y9, Y10, Y9
-	VFMADD231PS Y12, Y8, Y9
-	VSUBPS      Y9, Y12, Y9
-	VMOVUPS     Y9, (AX)
-	VMULPS      32(CX), Y0, Y9
-	VMULPS      32(DX), Y1, Y10
-	VMULPS      32(BX), Y3, Y11
-	VMOVUPS     32(AX), Y12
-	VFMADD231PS Y2, Y9, Y10
-	VMOVUPS     Y10, 32(DX)
-	VMULPS      Y9, Y9, Y9
-	VFMADD231PS Y4, Y9, Y11
-	VMOVUPS     Y11, 32(BX)
-	VMULPS      Y6, Y11, Y9
-	VSQRTPS     Y9, Y9
-	VADDPS      Y7, Y9, Y9
-	VMULPS      Y5, Y10, Y10
-	VDIVPS      Y9, Y10, Y9
-	VFMADD231PS Y12, Y8, Y9
-	VSUBPS      Y9, Y12, Y9
-	VMOVUPS     Y9, 32(AX)
+	VMULPS      (CX), Y0, Y10
+	VMULPS      (DX), Y1, Y11
+	VMULPS      (BX), Y3, Y12
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y2, Y10, Y11
+	VMOVUPS     Y11, (DX)
+	VMULPS      Y10, Y10, Y10
+	VFMADD231PS Y4, Y10, Y12
+	VMOVUPS     Y12, (BX)
+	VMULPS      Y6, Y12, Y10
+	VADDPS      Y7, Y10, Y10
+	VSQRTPS     Y10, Y10
+	VADDPS      Y8, Y10, Y10
+	VMULPS      Y5, Y11, Y11
+	VDIVPS      Y10, Y11, Y10
+	VFMADD231PS Y13, Y9, Y10
+	VSUBPS      Y10, Y13, Y10
+	VMOVUPS     Y10, (AX)
+	VMULPS      32(CX), Y0, Y10
+	VMULPS      32(DX), Y1, Y11
+	VMULPS      32(BX), Y3, Y12
+	VMOVUPS     32(AX), Y13
+	VFMADD231PS Y2, Y10, Y11
+	VMOVUPS     Y11, 32(DX)
+	VMULPS      Y10, Y10, Y10
+	VFMADD231PS Y4, Y10, Y12
+	VMOVUPS     Y12, 32(BX)
+	VMULPS      Y6, Y12, Y10
+	VADDPS      Y7, Y10, Y10
+	VSQRTPS     Y10, Y10
+	VADDPS      Y8, Y10, Y10
+	VMULPS      Y5, Y11, Y11
+	VDIVPS      Y10, Y11, Y10
+	VFMADD231PS Y13, Y9, Y10
+	VSUBPS      Y10, Y13, Y10
+	VMOVUPS     Y10, 32(AX)
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
@@ -11526,9 +11530,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, epsilon float32, decay float32)
+// func adamF32AVX512(p *float32, grad *float32, m *float32, v *float32, n int, scale float32, b1 float32, a1 float32, b2 float32, a2 float32, rate float32, correction float32, floor float32, epsilon float32, decay float32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·adamF32AVX512(SB), NOSPLIT, $8-76
+TEXT ·adamF32AVX512(SB), NOSPLIT, $8-80
 	MOVQ         p+0(FP), AX
 	MOVQ         grad+8(FP), CX
 	MOVQ         m+16(FP), DX
@@ -11547,10 +11551,12 @@ TEXT ·adamF32AVX512(SB), NOSPLIT, $8-76
 	VBROADCASTSS X5, Z5
 	MOVSS        correction+64(FP), X6
 	VBROADCASTSS X6, Z6
-	MOVSS        epsilon+68(FP), X7
+	MOVSS        floor+68(FP), X7
 	VBROADCASTSS X7, Z7
-	MOVSS        decay+72(FP), X8
+	MOVSS        epsilon+72(FP), X8
 	VBROADCASTSS X8, Z8
+	MOVSS        decay+76(FP), X9
+	VBROADCASTSS X9, Z9
 	MOVQ         n+32(FP), SI
 	VSTMXCSR     (SP)
 	MOVL         (SP), DI
@@ -11559,23 +11565,24 @@ TEXT ·adamF32AVX512(SB), NOSPLIT, $8-76
 	VLDMXCSR     4(SP)
 
 loop:
-	VMULPS      (CX), Z0, Z9
-	VMULPS      (DX), Z1, Z10
-	VMULPS      (BX), Z3, Z11
-	VMOVUPS     (AX), Z12
-	VFMADD231PS Z2, Z9, Z10
-	VMOVUPS     Z10, (DX)
-	VMULPS      Z9, Z9, Z9
-	VFMADD231PS Z4, Z9, Z11
-	VMOVUPS     Z11, (BX)
-	VMULPS      Z6, Z11, Z9
-	VSQRTPS     Z9, Z9
-	VADDPS      Z7, Z9, Z9
-	VMULPS      Z5, Z10, Z10
-	VDIVPS      Z9, Z10, Z9
-	VFMADD231PS Z12, Z8, Z9
-	VSUBPS      Z9, Z12, Z9
-	VMOVUPS     Z9, (AX)
+	VMULPS      (CX), Z0, Z10
+	VMULPS      (DX), Z1, Z11
+	VMULPS      (BX), Z3, Z12
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z2, Z10, Z11
+	VMOVUPS     Z11, (DX)
+	VMULPS      Z10, Z10, Z10
+	VFMADD231PS Z4, Z10, Z12
+	VMOVUPS     Z12, (BX)
+	VMULPS      Z6, Z12, Z10
+	VADDPS      Z7, Z10, Z10
+	VSQRTPS     Z10, Z10
+	VADDPS      Z8, Z10, Z10
+	VMULPS      Z5, Z11, Z11
+	VDIVPS      Z10, Z11, Z10
+	VFMADD231PS Z13, Z9, Z10
+	VSUBPS      Z10, Z13, Z10
+	VMOVUPS     Z10, (AX)
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX

@@ -308,19 +308,19 @@ func softRoundGradF32(dx, dy, x []float32, inverse, half float32) {
 	softRoundGradGeneric(dx[n:], dy[n:], x[n:], inverse, half)
 }
 
-func adamF32(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, epsilon, decay float32) {
+func adamF32(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay float32) {
 	n := len(p) &^ 15
 	if tier == Generic {
 		n = 0
 	}
 	if n > 0 {
 		if tier == AVX512 {
-			adamF32AVX512(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+			adamF32AVX512(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay)
 		} else {
-			adamF32AVX2(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+			adamF32AVX2(&p[0], &g[0], &m[0], &v[0], n, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay)
 		}
 	}
-	adamGeneric(p[n:], g[n:], m[n:], v[n:], scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+	adamGeneric(p[n:], g[n:], m[n:], v[n:], scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay)
 }
 
 func laplaceBitsF32(bits, dx, dmu, ds, x, mu, s []float32, weight, lo, hi float32) {

@@ -40,8 +40,8 @@ func softRoundGradF32(dx, dy, x []float32, inverse, half float32) {
 	softRoundGradGeneric(dx, dy, x, inverse, half)
 }
 
-func adamF32(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, epsilon, decay float32) {
-	adamGeneric(p, g, m, v, scale, b1, a1, b2, a2, rate, correction, epsilon, decay)
+func adamF32(p, g, m, v []float32, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay float32) {
+	adamGeneric(p, g, m, v, scale, b1, a1, b2, a2, rate, correction, floor, epsilon, decay)
 }
 
 func laplaceBitsF32(bits, dx, dmu, ds, x, mu, s []float32, weight, lo, hi float32) {

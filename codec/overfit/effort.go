@@ -15,9 +15,9 @@ type effort struct {
 
 // efforts by codec.Options.Effort, less 1.
 var efforts = [codec.MaxEffort]effort{
-	{1, 170, 0},
+	{1, 200, 0},
 	{2, 400, 0},
-	{3, 850, 1},
+	{3, 1000, 1},
 	{3, 1700, 1},
 	{3, 3500, 2},
 	{3, 8500, 2},

@@ -327,7 +327,7 @@ func elementwise(s isa) {
 		g = e.mul(e.mul(g, e.scalars["inverse"]), e.scalars["half"])
 		e.put(e.mul(g, e.at("dy")), "dx")
 	})
-	stream(s, "adam"+flushing, "p grad m v", "scale b1 a1 b2 a2 rate correction epsilon decay", func(e *streamer) {
+	stream(s, "adam"+flushing, "p grad m v", "scale b1 a1 b2 a2 rate correction floor epsilon decay", func(e *streamer) {
 		c := e.scalars
 		g := e.mul(c["scale"], e.at("grad"))
 		m, v, p := e.mul(c["b1"], e.at("m")), e.mul(c["b2"], e.at("v")), e.get("p")
@@ -336,7 +336,7 @@ func elementwise(s isa) {
 		g = e.mul(g, g)
 		VFMADD231PS(c["a2"], g, v)
 		e.put(v, "v")
-		d := e.mul(v, c["correction"])
+		d := e.add(e.mul(v, c["correction"]), c["floor"])
 		VSQRTPS(d, d)
 		d = e.add(d, c["epsilon"])
 		q := e.div(e.mul(m, c["rate"]), d)
