@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"math"
+	"slices"
 
 	"github.com/burin-codec/burin/kernels"
 )
@@ -140,6 +141,7 @@ func (s *search) byF32() {
 					s.candidates = append(s.candidates, int32(j))
 				}
 			}
+			s.dedupe()
 			s.settle(at + i)
 		}
 	}
@@ -198,6 +200,7 @@ func (s *search) byI8() {
 					s.candidates = append(s.candidates, int32(j))
 				}
 			}
+			s.dedupe()
 			s.refine(at + i)
 			s.settle(at + i)
 		}
@@ -266,6 +269,7 @@ type search struct {
 	score      []float64
 	candidates []int32 // rising
 	values     []float64
+	first      []int32 // for each row of b the first that is the same; nil until needed
 }
 
 func newSearch(a, b rows) *search {
@@ -293,6 +297,40 @@ func (s *search) refine(i int) {
 	for k, v := range s.values {
 		if v >= threshold {
 			s.candidates[n] = s.candidates[k]
+			n++
+		}
+	}
+	s.candidates = s.candidates[:n]
+}
+
+// manyCandidates is when it pays to look for rows of b that are the same: blank patches
+// of a page would all have to be compared with one another.
+const manyCandidates = 32
+
+// dedupe leaves the first of candidates that are the same.
+func (s *search) dedupe() {
+	if len(s.candidates) < manyCandidates {
+		return
+	}
+	if s.first == nil {
+		s.first = make([]int32, s.b.n)
+		byNorm := map[float64][]int32{} // of rows that differ
+		for j := range s.first {
+			s.first[j] = int32(j)
+			norm := s.nb[j]
+			same := slices.IndexFunc(byNorm[norm], func(i int32) bool { return slices.Equal(s.b.row(int(i)), s.b.row(j)) })
+			if same >= 0 {
+				s.first[j] = byNorm[norm][same]
+			} else if len(byNorm[norm]) < manyCandidates {
+				byNorm[norm] = append(byNorm[norm], int32(j))
+			}
+		}
+	}
+	n := 0
+	for _, j := range s.candidates {
+		// The first is as near, and so is a candidate.
+		if s.first[j] == j {
+			s.candidates[n] = j
 			n++
 		}
 	}

@@ -3,6 +3,7 @@
 //
 //	go run ./tokens/vit/study train -data ../shared/data/fashion-mnist -weights w.safetensors
 //	go run ./tokens/vit/study measure -data ../shared/data/fashion-mnist -weights w.safetensors -json study.json
+//	go run ./tokens/vit/study table -json study.json
 //	go run ./tokens/vit/study video -clip ../shared/data/video/foreman_qcif_100f.y4m
 //	go run ./tokens/vit/study documents
 //
@@ -40,9 +41,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	commands := map[string]func(context.Context, []string, io.Writer) error{"train": train, "measure": measure, "video": video, "documents": documents}
+	commands := map[string]func(context.Context, []string, io.Writer) error{"train": train, "measure": measure, "table": printTable, "video": video, "documents": documents}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return errors.New("say train, measure, video or documents")
+		return errors.New("say train, measure, table, video or documents")
 	}
 	runtime.LockOSThread()
 	return commands[args[0]](ctx, args[1:], out)
@@ -245,11 +246,64 @@ func (r *report) write(name string) error {
 	return os.WriteFile(name, append(b, '\n'), 0o666)
 }
 
+// printTable prints what measure wrote.
+func printTable(_ context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("table", flag.ContinueOnError)
+	name := f.String("json", "", "what measure wrote")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(*name)
+	if err != nil {
+		return err
+	}
+	var r report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return fmt.Errorf("%s: %w", *name, err)
+	}
+	r.print(out)
+	return nil
+}
+
+// print prints accuracies against shares, and below what has a row of its own.
 func (r *report) print(out io.Writer) {
-	fmt.Fprintf(out, "%s, %d pictures, %d tokens\n", r.Data, r.Pictures, r.Tokens)
-	fmt.Fprintln(out, "| method | layer | proportional | share | kept | accuracy | MACs | network time | reducer time |\n|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintf(out, "%s, %d pictures, %d tokens, kernels of %s\n\n| method |", r.Data, r.Pictures, r.Tokens, r.Tier)
+	for _, s := range shares {
+		fmt.Fprintf(out, " %.0f %% |", 100*s)
+	}
+	fmt.Fprint(out, " reducer's time, at 25 % |\n|---|---:|---:|---:|---:|---:|---:|\n")
+	var rest []row
+	var names []string
+	at := map[string]map[float64]row{}
 	for _, r := range r.Rows {
-		fmt.Fprintf(out, "| %s | %s | %v | %.0f %% | %.1f | %.4f | %.3f | %.3f | %.3f |\n", r.Method, r.Layer, r.Proportional, 100*r.Share, r.Kept, r.Accuracy, r.MACs, r.Network, r.Reducing)
+		if r.Layer != "2" || r.Share == 0 || r.Proportional != merging[r.Method] {
+			rest = append(rest, r)
+			continue
+		}
+		if at[r.Method] == nil {
+			at[r.Method] = map[float64]row{}
+			names = append(names, r.Method)
+		}
+		at[r.Method][r.Share] = r
+	}
+	for _, name := range names {
+		fmt.Fprintf(out, "| %s |", name)
+		for _, s := range shares {
+			fmt.Fprintf(out, " %.2f |", 100*at[name][s].Accuracy)
+		}
+		fmt.Fprintf(out, " %.3f |\n", at[name][0.25].Reducing)
+	}
+	fmt.Fprint(out, "| multiplications |")
+	for _, s := range shares {
+		fmt.Fprintf(out, " %.3f |", at["random"][s].MACs)
+	}
+	fmt.Fprint(out, " |\n| network's time |")
+	for _, s := range shares {
+		fmt.Fprintf(out, " %.3f |", at["random"][s].Network)
+	}
+	fmt.Fprint(out, " |\n\n| method | layer, or counts behind each | proportional | tokens kept | accuracy | multiplications | network's time | reducer's time |\n|---|---|---|---:|---:|---:|---:|---:|\n")
+	for _, r := range rest {
+		fmt.Fprintf(out, "| %s | %s | %v | %.1f | %.2f | %.3f | %.3f | %.3f |\n", r.Method, r.Layer, r.Proportional, r.Kept, 100*r.Accuracy, r.MACs, r.Network, r.Reducing)
 	}
 }
 
