@@ -239,6 +239,7 @@ func TestRefuses(t *testing.T) {
 		"NaN key":            {func(t *Tokens) { t.Keys[3] = nan }, ErrValue},
 		"short keys":         {func(t *Tokens) { t.Keys = t.Keys[1:] }, ErrShape},
 		"key width":          {func(t *Tokens) { t.KeyDim = 0; t.Keys = []float32{} }, ErrShape},
+		"huge key width":     {func(t *Tokens) { t.KeyDim = math.MaxInt }, ErrShape},
 		"infinite value":     {func(t *Tokens) { t.Values[3] = inf }, ErrValue},
 		"short attention":    {func(t *Tokens) { t.Attention = t.Attention[1:] }, ErrShape},
 		"negative attention": {func(t *Tokens) { t.Attention[2] = -1 }, ErrValue},

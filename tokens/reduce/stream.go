@@ -148,7 +148,7 @@ func (s *Stream) start(t *Tokens) error {
 		s.valueDim = t.ValueDim
 		widest = max(widest, t.ValueDim)
 	}
-	if n*widest > maxElements {
+	if int64(n)*int64(widest) > maxElements {
 		return fmt.Errorf("reduce: a stream of %d tokens of %d numbers: %w", n, widest, ErrShape)
 	}
 	if len(s.c.Queries)%s.keyDim != 0 {

@@ -77,8 +77,17 @@ func (t *Tokens) Validate() error {
 	if t == nil {
 		return fmt.Errorf("reduce: no tokens: %w", ErrShape)
 	}
-	if t.N < 1 || t.N > MaxTokens || t.D < 1 || t.D > MaxDim || t.N*t.D > maxElements {
+	if t.N < 1 || t.N > MaxTokens || t.D < 1 || t.D > MaxDim || int64(t.N)*int64(t.D) > maxElements {
 		return fmt.Errorf("reduce: %d tokens of %d features: %w", t.N, t.D, ErrShape)
+	}
+	for _, w := range []struct {
+		what  string
+		width int
+		is    bool
+	}{{"keys", t.KeyDim, t.Keys != nil}, {"values", t.ValueDim, t.Values != nil}} {
+		if w.is && (w.width < 1 || w.width > MaxDim || int64(t.N)*int64(w.width) > maxElements) {
+			return fmt.Errorf("reduce: %d %s of %d features: %w", t.N, w.what, w.width, ErrShape)
+		}
 	}
 	for _, s := range []struct {
 		name      string
@@ -96,9 +105,6 @@ func (t *Tokens) Validate() error {
 		if s.need && s.got != s.want {
 			return fmt.Errorf("reduce: %d %s, want %d: %w", s.got, s.name, s.want, ErrShape)
 		}
-	}
-	if t.Keys != nil && (t.KeyDim < 1 || t.KeyDim > MaxDim) || t.Values != nil && (t.ValueDim < 1 || t.ValueDim > MaxDim) {
-		return fmt.Errorf("reduce: keys of %d, values of %d features: %w", t.KeyDim, t.ValueDim, ErrShape)
 	}
 	if len(t.Query)%t.D != 0 {
 		return fmt.Errorf("reduce: query of %d numbers for tokens of %d: %w", len(t.Query), t.D, ErrShape)
