@@ -163,7 +163,7 @@ func newModelReport(hash [32]byte, bytes int) modelReport {
 	return modelReport{circuit.NameOf(hash), fmt.Sprintf("%x", hash), bytes}
 }
 
-func (r *modelReport) String() string {
+func (r modelReport) String() string {
 	text := cmp.Or(r.Model, "model "+r.Hash[:12])
 	if r.ModelBytes > 0 {
 		return fmt.Sprintf("%s inside, %d bytes", text, r.ModelBytes)
@@ -246,7 +246,7 @@ func (s *streams) encodeArchive(ctx context.Context, c *cli.Command, in, out str
 		return json.NewEncoder(w).Encode(report)
 	}
 	_, err = fmt.Fprintf(w, "%s: %d pictures of %d x %d, %s, %d bytes, %.3f bpp, %.2f:1, lossless, %.2f s\n",
-		out, report.Pictures, report.Width, report.Height, &report.modelReport, report.Bytes, report.BPP, report.Ratio, report.Seconds)
+		out, report.Pictures, report.Width, report.Height, report.modelReport, report.Bytes, report.BPP, report.Ratio, report.Seconds)
 	return err
 }
 
@@ -681,5 +681,5 @@ func (a *archiveInfo) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "archive\t%d %s%s, in blocks of %d\n", a.Pictures, kind, names, a.Block)
 	}
-	fmt.Fprintf(w, "trained model\t%s, sha256 %s\n", &a.modelReport, a.Hash)
+	fmt.Fprintf(w, "trained model\t%s, sha256 %s\n", a.modelReport, a.Hash)
 }

@@ -3,6 +3,7 @@ package circuit
 import (
 	"context"
 	"fmt"
+	"image"
 	"math"
 
 	"github.com/burin-codec/burin/arith"
@@ -85,6 +86,23 @@ func choose(ctx context.Context, models []*Model, x [][]uint16) (*Model, error) 
 		return nil, codec.UnsupportedError(fmt.Sprintf("circuit: samples that none of %d models has", len(models)))
 	}
 	return best, nil
+}
+
+// Cost returns how many bits a model takes for pictures: their negative log-likelihood,
+// with the rounding of the coder's probabilities but without the bytes that frame and
+// end streams.
+func Cost(ctx context.Context, m *Model, pictures []image.Image) (float64, error) {
+	x := make([][]uint16, len(pictures))
+	for i, p := range pictures {
+		var err error
+		if x[i], err = m.vector(p); err == nil {
+			err = m.checkValues(x[i])
+		}
+		if err != nil {
+			return 0, fmt.Errorf("picture %d: %w", i, err)
+		}
+	}
+	return costOf(ctx, m, x, DefaultBlock)
 }
 
 // costOf returns how many bits a model takes for the vectors, infinitely many if it
