@@ -74,8 +74,8 @@ func (o *Options) validate(m *Model) error {
 		valid bool
 		bit   optionSet
 	}{
-		{"MinPixels", o.MinPixels != 0, o.MinPixels >= 1 && o.MinPixels <= MaxSide*MaxSide, optionPixels},
-		{"MaxPixels", o.MaxPixels != 0, o.MaxPixels >= 1 && o.MaxPixels <= MaxSide*MaxSide, optionPixels},
+		{"MinPixels", o.MinPixels != 0, o.MinPixels >= 1 && int64(o.MinPixels) <= MaxSide*MaxSide, optionPixels},
+		{"MaxPixels", o.MaxPixels != 0, o.MaxPixels >= 1 && int64(o.MaxPixels) <= MaxSide*MaxSide, optionPixels},
 		{"MaxTiles", o.MaxTiles != 0, o.MaxTiles >= 1 && o.MaxTiles <= maxTiles, optionTiles},
 		{"MaxEdge", o.MaxEdge != 0, o.MaxEdge >= 1 && o.MaxEdge <= maxEdge, optionEdge},
 		{"Detail", o.Detail != "", true, optionDetail},
