@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	codeccircuit "github.com/burin-codec/burin/codec/circuit"
 	"github.com/burin-codec/burin/corpus/dataset"
 	"github.com/burin-codec/burin/entropy/circuit"
 )
@@ -102,7 +103,11 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if err := t.Run(ctx); err != nil {
 		return err
 	}
-	m, err := t.Circuit().Quantise(circuit.DefaultVectors)
+	q, err := t.Circuit().Quantise(circuit.DefaultVectors)
+	if err != nil {
+		return err
+	}
+	m, err := codeccircuit.NewModel(q, size.X, size.Y, data.Vars/(size.X*size.Y))
 	if err != nil {
 		return err
 	}
@@ -117,7 +122,7 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if out != stdio {
-		_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, for pictures of %d x %d, sha256 %x\n", out, len(file), size.X, size.Y, m.Hash())
+		_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, %v\n", out, len(file), m)
 	}
 	return err
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	codeccircuit "github.com/burin-codec/burin/codec/circuit"
 	"github.com/burin-codec/burin/corpus/dataset"
-	"github.com/burin-codec/burin/entropy/circuit"
 )
 
 // writeGray writes a picture of noise in columns.
@@ -47,12 +47,12 @@ func TestTrainCircuit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := circuit.ReadModel(file, 1<<24)
+	m, err := codeccircuit.ReadModel(file, 1<<24)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Vars() != 15 || m.Cats() != 256 {
-		t.Errorf("model of %d variables of %d values", m.Vars(), m.Cats())
+	if m.Width() != 5 || m.Height() != 3 || m.Channels() != 1 {
+		t.Errorf("model of %v", m)
 	}
 
 	if r := burin(nil, args...); r.code != exitFailure || !strings.Contains(r.stderr, "exists") {
