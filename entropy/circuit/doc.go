@@ -1,8 +1,7 @@
 // Package circuit holds probabilistic circuits: generative models of vectors of
 // small integers, such as the pixels of small pictures or a map of tokens, whose
 // marginals are exact and cheap, so that they can drive an entropy coder value by
-// value. For collections of pictures of one kind they take about half of what
-// general codecs do.
+// value. They suit collections of small pictures of one kind: digits, glyphs, icons.
 //
 // The circuits are hidden Chow-Liu trees (Liu, Mandt and Van den Broeck, "Lossless
 // compression with probabilistic circuits", 2022): a tree over the variables, found
@@ -18,6 +17,17 @@
 //
 // A [Predictor] gives the same value by value, for codecs that have other things to
 // code between them.
+//
+// # Cost
+//
+// A value takes two products of a matrix of [states][states] and a vector, whatever
+// the number of variables, and two or three binary decisions if it is easily
+// predicted. One core of a busy 2-core Sapphire Rapids machine codes, with circuits of
+// MNIST, 784 values each (encode, decode; CPU time):
+//
+//	16 states    5600   4900   pictures/s
+//	32 states    3200   3000
+//	64 states    2250   2130   (32 on average after pruning and growing)
 //
 // # Exactness
 //
