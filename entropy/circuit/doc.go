@@ -21,8 +21,8 @@
 // # Cost
 //
 // A value takes two products of a matrix of [states][states] and a vector, whatever
-// the number of variables, and two or three binary decisions if it is easily
-// predicted. One core of a busy 2-core Sapphire Rapids machine codes, with circuits of
+// the number of variables, and a few binary decisions: the fewer, the likelier it
+// is. One core of a busy 2-core Sapphire Rapids machine codes, with circuits of
 // MNIST, 784 values each (encode, decode; CPU time):
 //
 //	16 states    5600   4900   pictures/s
