@@ -28,43 +28,18 @@ const (
 // nil if it has none. Peak memory is about the file's size and, while the
 // larger tensors are read, that of a second copy of one.
 func ReadSafetensors(r io.Reader, maxBytes int64) (tensors []Tensor, metadata map[string]string, err error) {
-	head, err := readN(r, 8)
+	_, entries, metadata, err := readHeader(r, maxBytes, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	n := binary.LittleEndian.Uint64(head)
-	if n > maxHeader {
-		return nil, nil, FormatError(fmt.Sprintf("a header of %d bytes, at most %d can be", n, maxHeader))
-	}
-	if maxBytes < 8 || n > uint64(maxBytes-8) {
-		return nil, nil, fmt.Errorf("%w of %d bytes", ErrTooLarge, maxBytes)
-	}
-	header, err := readN(r, int(n))
-	if err != nil {
-		return nil, nil, err
-	}
-	entries, metadata, err := parseHeader(header)
-	if err != nil {
-		return nil, nil, err
-	}
-	left := maxBytes - 8 - int64(n)
-	at := 0
 	for _, e := range entries {
-		if e.begin != at {
-			return nil, nil, FormatError(fmt.Sprintf("tensor %q begins at byte %d, %d is the next", e.Name, e.begin, at))
-		}
-		length := e.end - e.begin
-		if int64(length) > left {
-			return nil, nil, fmt.Errorf("%w of %d bytes", ErrTooLarge, maxBytes)
-		}
-		left -= int64(length)
-		if e.Data, err = readN(r, length); err != nil {
+		if e.Data, err = readN(r, e.end-e.begin); err != nil {
 			return nil, nil, fmt.Errorf("tensor %q: %w", e.Name, err)
 		}
-		at = e.end
 		tensors = append(tensors, e.Tensor)
 	}
-	switch _, err := io.ReadFull(r, head[:1]); err {
+	var next [1]byte
+	switch _, err := io.ReadFull(r, next[:]); err {
 	case io.EOF:
 		return tensors, metadata, nil
 	case nil:
@@ -74,14 +49,81 @@ func ReadSafetensors(r io.Reader, maxBytes int64) (tensors []Tensor, metadata ma
 	}
 }
 
+// A SafetensorsHeader is what a safetensors file says of its tensors, for programs
+// that take the file as a stream or leave its numbers alone.
+type SafetensorsHeader struct {
+	Raw      []byte // the JSON object as it is in the file, without its length
+	Tensors  []Span // in the order of their bytes, which follow without holes
+	Metadata map[string]string
+}
+
+// A Span is the place of a tensor in a file. Its type may be one that this package
+// does not know: then Bytes alone is right for certain.
+type Span struct {
+	Name  string
+	DType DType
+	Shape []int
+	Bytes int
+}
+
+// ReadSafetensorsHeader reads the header of a safetensors file of at most maxBytes
+// bytes, and nothing behind it. Types that this package does not know are allowed.
+func ReadSafetensorsHeader(r io.Reader, maxBytes int64) (*SafetensorsHeader, error) {
+	raw, entries, metadata, err := readHeader(r, maxBytes, true)
+	if err != nil {
+		return nil, err
+	}
+	h := &SafetensorsHeader{Raw: raw, Metadata: metadata}
+	for _, e := range entries {
+		h.Tensors = append(h.Tensors, Span{e.Name, e.DType, e.Shape, e.end - e.begin})
+	}
+	return h, nil
+}
+
+// readHeader reads the length and the header of a file of at most maxBytes bytes. The
+// entries it returns follow one another. With anyType, types may be unknown.
+func readHeader(r io.Reader, maxBytes int64, anyType bool) (raw []byte, entries []entry, metadata map[string]string, err error) {
+	fail := func(err error) ([]byte, []entry, map[string]string, error) { return nil, nil, nil, err }
+	head, err := readN(r, 8)
+	if err != nil {
+		return fail(err)
+	}
+	n := binary.LittleEndian.Uint64(head)
+	if n > maxHeader {
+		return fail(FormatError(fmt.Sprintf("a header of %d bytes, at most %d can be", n, maxHeader)))
+	}
+	if maxBytes < 8 || n > uint64(maxBytes-8) {
+		return fail(fmt.Errorf("%w of %d bytes", ErrTooLarge, maxBytes))
+	}
+	if raw, err = readN(r, int(n)); err != nil {
+		return fail(err)
+	}
+	if entries, metadata, err = parseHeader(raw, anyType); err != nil {
+		return fail(err)
+	}
+	left := maxBytes - 8 - int64(n)
+	at := 0
+	for _, e := range entries {
+		if e.begin != at {
+			return fail(FormatError(fmt.Sprintf("tensor %q begins at byte %d, %d is the next", e.Name, e.begin, at)))
+		}
+		at = e.end
+	}
+	if int64(at) > left {
+		return fail(fmt.Errorf("%w of %d bytes", ErrTooLarge, maxBytes))
+	}
+	return raw, entries, metadata, nil
+}
+
 // An entry is a tensor in the header.
 type entry struct {
 	Tensor
 	begin, end int
 }
 
-// parseHeader returns the tensors in the order of their bytes.
-func parseHeader(header []byte) ([]entry, map[string]string, error) {
+// parseHeader returns the tensors in the order of their bytes. With anyType, types may
+// be unknown.
+func parseHeader(header []byte, anyType bool) ([]entry, map[string]string, error) {
 	if len(header) == 0 || header[0] != '{' {
 		return nil, nil, FormatError("the header is not a JSON object")
 	}
@@ -129,10 +171,13 @@ func parseHeader(header []byte) ([]entry, map[string]string, error) {
 		}
 		e := entry{Tensor{Name: name, DType: info.DType, Shape: *info.Shape}, (*info.Offsets)[0], (*info.Offsets)[1]}
 		size := e.DType.Size()
-		if size == 0 {
+		if size == 0 && !anyType {
 			return nil, nil, UnsupportedError(fmt.Sprintf("elements of type %q in tensor %q", e.DType, name))
 		}
 		_, n, ok := sizeOf(e.Shape, size)
+		if size == 0 {
+			n = e.end - e.begin
+		}
 		if !ok || len(e.Shape) > maxDims || e.begin < 0 || e.end < e.begin || e.end-e.begin != n {
 			return nil, nil, FormatError(fmt.Sprintf("tensor %q of %s%v has bytes %d to %d", name, e.DType, e.Shape, e.begin, e.end))
 		}
