@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Name:                  "burin",
 		Usage:                 "encode and decode pictures with neural and visual codecs",
 		Version:               version(),
-		Commands:              []*cli.Command{s.encodeCommand(), s.decodeCommand(), s.infoCommand(), s.benchCommand(), s.compareCommand(), s.sampleCommand(), s.tokensCommand(), s.trainCommand(), s.versionCommand()},
+		Commands:              []*cli.Command{s.encodeCommand(), s.decodeCommand(), s.infoCommand(), s.benchCommand(), s.compareCommand(), s.sampleCommand(), s.tensorCommand(), s.tokensCommand(), s.trainCommand(), s.versionCommand()},
 		EnableShellCompletion: true,
 		Reader:                stdin,
 		Writer:                stdout,
