@@ -32,7 +32,7 @@ func (s *spec) normalisation(b Backend) (lut [3][256]uint32) {
 			case s.arithmetic == divided:
 				x = float32(v) / 255
 				x = float32(x-mean) / std
-			case b == Torchvision:
+			case s.arithmetic == rescaled && b == Torchvision:
 				const scale = 1 / (1.0 / 255)
 				x = (float32(v) - float32(mean*scale)) / float32(std*scale)
 			default:
