@@ -36,6 +36,8 @@ func (s *streams) benchSmallCommand() *cli.Command {
 		Flags: []cli.Flag{
 			modelFlag("trained model of the circuit codec: a file or one that is built in" + builtIn() + " (default: the one of those that codes smallest)"),
 			&cli.IntFlag{Name: "subset", HideDefault: true, Usage: "measure this many of the pictures, chosen at random", Validator: atLeast(1)},
+			&cli.IntFlag{Name: "singles", HideDefault: true, Usage: "code only this many one by one, chosen at random; their bits per pixel stand for those of all", Validator: atLeast(1)},
+			&cli.IntFlag{Name: "effort", Aliases: []string{"e"}, Value: codec.DefaultEffort, Usage: "effort of burin's lossless codec"},
 			&cli.BoolFlag{Name: "only-archive", Usage: "measure nothing but the archive"},
 			workersFlag(), jsonFlag(),
 		},
@@ -72,6 +74,7 @@ type smallRow struct {
 type smallReport struct {
 	Input    string     `json:"input"`
 	Pictures int        `json:"pictures"`
+	Singles  int        `json:"singles"` // how many of them were coded one by one
 	Width    int        `json:"width"`
 	Height   int        `json:"height"`
 	Checksum string     `json:"checksum"`
@@ -97,6 +100,16 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	singles := pictures
+	if n := c.Int("singles"); c.IsSet("singles") && n < len(pictures) {
+		part, err := corpus.Subset(n, 1)
+		if err == nil {
+			singles, err = grayPictures(ctx, part)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	size := pictures[0].Bounds()
 	m, err := s.model(c)
 	if err == nil && m == nil {
@@ -111,8 +124,10 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 	}
 	hash := m.Hash()
 	r := &smallReport{Input: in, Pictures: len(pictures), Width: size.Dx(), Height: size.Dy(), Checksum: sum, Model: newModelReport(hash, 0).String(), Bytes: m.Size()}
-	pixels := float64(len(pictures)) * float64(size.Dx()*size.Dy())
-	bpp := func(n int64) float64 { return 8 * float64(n) / pixels }
+	r.Singles = len(singles)
+	bpp := func(n int64, pictures int) float64 {
+		return 8 * float64(n) / float64(pictures) / float64(size.Dx()*size.Dy())
+	}
 	temp, err := os.MkdirTemp("", "burin-bench-small-")
 	if err != nil {
 		return err
@@ -120,15 +135,15 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 	defer os.RemoveAll(temp)
 	bar := newProgress(s.stderr, "measuring")
 	defer bar.finish()
-	methods := s.smallMethods(temp, m)
+	methods := s.smallMethods(temp, m, c.Int("effort"))
 	for k, method := range methods {
 		start := time.Now()
 		row := smallRow{Method: method.name, Command: method.help}
 		if !c.Bool("only-archive") {
-			if row.Single, err = smallSizes(ctx, method, pictures, c.Int("workers"), func(done float64) { bar.report((float64(k) + 0.7*done) / float64(len(methods))) }); err != nil {
+			if row.Single, err = smallSizes(ctx, method, singles, c.Int("workers"), func(done float64) { bar.report((float64(k) + 0.7*done) / float64(len(methods))) }); err != nil {
 				return fmt.Errorf("%s: %w", method.name, err)
 			}
-			row.SingleBP = bpp(row.Single)
+			row.SingleBP = bpp(row.Single, len(singles))
 			if !strings.HasPrefix(method.name, circuit.Name) {
 				tall := tallPictures(pictures, method.rows)
 				row.Pieces = len(tall)
@@ -139,14 +154,14 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 					}
 					row.Tall += n
 				}
-				row.TallBP = bpp(row.Tall)
+				row.TallBP = bpp(row.Tall, len(pictures))
 			}
 		}
 		if strings.HasPrefix(method.name, circuit.Name) {
 			if row.Archive, err = archiveSize(ctx, m, pictures, c.Int("workers")); err != nil {
 				return err
 			}
-			row.ArchBP = bpp(row.Archive)
+			row.ArchBP = bpp(row.Archive, len(pictures))
 		} else if c.Bool("only-archive") {
 			continue
 		}
@@ -157,7 +172,7 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	r.Ideal = bits / pixels
+	r.Ideal = bits / float64(len(pictures)*size.Dx()*size.Dy())
 	bar.finish()
 	if c.Bool("json") {
 		return json.NewEncoder(s.stdout).Encode(r)
@@ -221,7 +236,7 @@ func tallPictures(pictures []image.Image, rows int) (tall []*image.Gray) {
 
 // smallMethods returns the methods that there are here. Those of programs exchange files
 // in a folder.
-func (s *streams) smallMethods(temp string, m *circuit.Model) []*smallMethod {
+func (s *streams) smallMethods(temp string, m *circuit.Model, effort int) []*smallMethod {
 	list := []*smallMethod{{name: "png (Go)", help: "image/png, BestCompression", size: goPNGSize}}
 	const maxWebP = 16383
 	for _, p := range []struct {
@@ -248,10 +263,10 @@ func (s *streams) smallMethods(temp string, m *circuit.Model) []*smallMethod {
 		return func(ctx context.Context, g *image.Gray, _ bool) (int64, error) { return burinSize(ctx, g, o) }
 	}
 	lossless, single := codec.DefaultOptions(), codec.DefaultOptions()
-	lossless.Codec, lossless.Effort, lossless.Workers = "lossless", codec.MaxEffort, 1
+	lossless.Codec, lossless.Effort, lossless.Workers = "lossless", effort, 1
 	single.Codec, single.Weights = circuit.Name, weights(m)
 	return append(list,
-		&smallMethod{name: "lossless", help: "burin encode --codec lossless --effort 9", size: burinSize(lossless)},
+		&smallMethod{name: "lossless", help: fmt.Sprintf("burin encode --codec lossless --effort %d", effort), size: burinSize(lossless)},
 		&smallMethod{name: circuit.Name, help: "burin encode --codec circuit", size: burinSize(single)})
 }
 
@@ -399,6 +414,9 @@ func archiveSize(ctx context.Context, m *circuit.Model, pictures []image.Image, 
 
 func (r *smallReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %d pictures of %d x %d, SHA-256 %.12s\n", r.Input, r.Pictures, r.Width, r.Height, r.Checksum)
+	if r.Singles < r.Pictures {
+		fmt.Fprintf(w, "one by one: %d of them, at random\n", r.Singles)
+	}
 	fmt.Fprintf(w, "circuit: %s, a file of %d bytes; likelihood %.4f bpp\n\n", r.Model, r.Bytes, r.Ideal)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tone by one, bytes\tbpp\ttogether, bytes\tbpp\t\t")

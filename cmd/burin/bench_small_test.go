@@ -11,17 +11,17 @@ func TestBenchSmall(t *testing.T) {
 	archiveFolder(t)
 	// Without the programs, which may be on the PATH or not.
 	t.Setenv("PATH", "")
-	r := mustRun(t, nil, "bench", "small", "--model=m.model", "--json", "--subset=40", "t-idx3-ubyte")
+	r := mustRun(t, nil, "bench", "small", "--model=m.model", "--json", "--subset=40", "--singles=30", "--effort=1", "t-idx3-ubyte")
 	var report smallReport
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Pictures != 40 || report.Width != 9 || report.Height != 7 || report.Bytes == 0 || report.Ideal < 1 || len(report.Rows) != 3 {
+	if report.Pictures != 40 || report.Singles != 30 || report.Width != 9 || report.Height != 7 || report.Bytes == 0 || report.Ideal < 1 || len(report.Rows) != 3 {
 		t.Fatalf("%+v", report)
 	}
 	for _, row := range report.Rows {
 		together := row.Tall + row.Archive
-		if row.Single <= together || together == 0 {
+		if row.SingleBP <= row.TallBP+row.ArchBP || together == 0 {
 			t.Errorf("%+v", row)
 		}
 	}
