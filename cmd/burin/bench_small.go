@@ -166,6 +166,7 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 			continue
 		}
 		row.Seconds = time.Since(start).Seconds()
+		bar.note(fmt.Sprintf("burin: %s: %.4f bpp one by one, %.4f together, %.0f s", row.Method, row.SingleBP, row.TallBP+row.ArchBP, row.Seconds))
 		r.Rows = append(r.Rows, row)
 	}
 	bits, err := circuit.Cost(ctx, m, pictures)
