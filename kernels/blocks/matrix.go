@@ -124,9 +124,9 @@ func (m *Matrix) scale(s uint16) float32 {
 type Activations struct {
 	n, k, group int
 	// Vectors are in tiles of 8, 4 and 1: [k/4][tile][4], and [groups][tile] for the rest.
-	codes  []int8
-	scales []float32
-	sums   []int32 // of the codes of a group
+	codes   []int8
+	scales  []float32
+	negSums []int32 // of the codes of a group, times -1
 }
 
 // Quantise takes n vectors of k numbers, vector i at x[i*ldx], for products with matrices
@@ -143,10 +143,10 @@ func (a *Activations) Quantise(f Format, x []float32, n, k, ldx int) {
 	a.n, a.k, a.group = n, k, f.Group()
 	groups := k / a.group
 	a.codes = sized(a.codes, n*k)
-	a.scales, a.sums = sized(a.scales, n*groups), sized(a.sums, n*groups)
+	a.scales, a.negSums = sized(a.scales, n*groups), sized(a.negSums, n*groups)
 	for i := 0; i < n; {
 		tile := tileOf(n - i)
-		codes, scales, sums := a.codes[i*k:], a.scales[i*groups:], a.sums[i*groups:]
+		codes, scales, negSums := a.codes[i*k:], a.scales[i*groups:], a.negSums[i*groups:]
 		for j := range tile {
 			row := x[(i+j)*ldx : (i+j)*ldx+k]
 			for g := range groups {
@@ -162,7 +162,7 @@ func (a *Activations) Quantise(f Format, x []float32, n, k, ldx int) {
 					codes[(c/4*tile+j)*4+c%4] = int8(q)
 					sum += q
 				}
-				scales[g*tile+j], sums[g*tile+j] = d, sum
+				scales[g*tile+j], negSums[g*tile+j] = d, -sum
 			}
 		}
 		i += tile
@@ -258,7 +258,7 @@ func (m *Matrix) mulTileGeneric(s []float32, tile int, a *Activations, j, n int)
 				}
 				k := j*groups + g*n + v
 				if m.zeros != nil {
-					sum -= int32(m.zeros[at+r]) * a.sums[k]
+					sum += int32(m.zeros[at+r]) * a.negSums[k]
 				}
 				s[v*tileRows+r] += float32(float32(sum) * float32(scale*a.scales[k]))
 			}
