@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func mulQ8x1AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8x1AVX512(SB), NOSPLIT, $0-80
 	MOVQ    groups+0(FP), AX
 	MOVQ    vectors+8(FP), CX
@@ -24,6 +24,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z2
+	PREFETCHT0    2048(DX)
 	VPDPBUSD.BCST (SI), Z2, Z1
 	ADDQ          $+64, DX
 	ADDQ          $+4, SI
@@ -44,7 +45,7 @@ vector:
 	RET
 
 // func mulQ8x4AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8x4AVX512(SB), NOSPLIT, $0-80
 	MOVQ    groups+0(FP), AX
 	MOVQ    vectors+8(FP), CX
@@ -72,6 +73,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z8
+	PREFETCHT0    2048(DX)
 	VPDPBUSD.BCST (SI), Z8, Z4
 	VPDPBUSD.BCST 4(SI), Z8, Z5
 	VPDPBUSD.BCST 8(SI), Z8, Z6
@@ -110,7 +112,7 @@ vector:
 	RET
 
 // func mulQ8x8AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulQ8x8AVX512(SB), NOSPLIT, $0-80
 	MOVQ    groups+0(FP), AX
 	MOVQ    vectors+8(FP), CX
@@ -150,6 +152,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z16
+	PREFETCHT0    2048(DX)
 	VPDPBUSD.BCST (SI), Z16, Z8
 	VPDPBUSD.BCST 4(SI), Z16, Z9
 	VPDPBUSD.BCST 8(SI), Z16, Z10
@@ -212,7 +215,7 @@ vector:
 	RET
 
 // func mulQ8x1AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulQ8x1AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -237,6 +240,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y6
 	VPXOR        Y2, Y6, Y6
 	VPABSB       Y6, Y7
@@ -280,7 +284,7 @@ vector:
 	RET
 
 // func mulQ8x4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulQ8x4AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -309,6 +313,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y10
 	VPXOR        Y4, Y10, Y10
 	VPABSB       Y10, Y11
@@ -370,7 +375,7 @@ vector:
 	RET
 
 // func mulQ8x4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulQ8x4of8AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -399,6 +404,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y10
 	VPXOR        Y4, Y10, Y10
 	VPABSB       Y10, Y11
@@ -460,7 +466,7 @@ vector:
 	RET
 
 // func mulTablex1AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTablex1AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -482,28 +488,31 @@ TEXT ·mulTablex1AVX512(SB), NOSPLIT, $0-80
 	VPBROADCASTD    X2, Z2
 
 group:
-	VPBROADCASTD (R8), Z3
-	VPSLLD       $0x07, Z3, Z3
+	VPBROADCASTD (R8), Z4
+	VPSLLD       $0x07, Z4, Z4
+	VPXORD       Z3, Z3, Z3
 	MOVQ         CX, R10
 
 vector:
-	VMOVDQU32     (DX), Z4
-	VPANDD        Z2, Z4, Z5
+	VMOVDQU32     (DX), Z5
+	PREFETCHT0    2048(DX)
+	VPANDD        Z2, Z5, Z6
+	VPSHUFB       Z6, Z1, Z6
+	VPDPBUSD.BCST (SI), Z6, Z4
+	VPSRLW        $0x04, Z5, Z5
+	VPANDD        Z2, Z5, Z5
 	VPSHUFB       Z5, Z1, Z5
-	VPDPBUSD.BCST (SI), Z5, Z3
-	VPSRLW        $0x04, Z4, Z4
-	VPANDD        Z2, Z4, Z4
-	VPSHUFB       Z4, Z1, Z4
-	VPDPBUSD.BCST 4(SI), Z4, Z3
+	VPDPBUSD.BCST 4(SI), Z5, Z3
 	ADDQ          $+64, DX
 	ADDQ          $+8, SI
 	DECQ          R10
 	JNZ           vector
-	VCVTPH2PS     (BX), Z4
-	VMULPS.BCST   (DI), Z4, Z4
-	VCVTDQ2PS     Z3, Z3
-	VMULPS        Z4, Z3, Z3
-	VADDPS        Z3, Z0, Z0
+	VPADDD        Z3, Z4, Z4
+	VCVTPH2PS     (BX), Z5
+	VMULPS.BCST   (DI), Z5, Z5
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
 	ADDQ          $+32, BX
 	ADDQ          $+4, DI
 	ADDQ          $+4, R8
@@ -514,7 +523,7 @@ vector:
 	RET
 
 // func mulTablex4AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTablex4AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -551,6 +560,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z10
+	PREFETCHT0    2048(DX)
 	VPANDD        Z5, Z10, Z11
 	VPSHUFB       Z11, Z4, Z11
 	VPDPBUSD.BCST (SI), Z11, Z6
@@ -598,7 +608,7 @@ vector:
 	RET
 
 // func mulTablex8AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTablex8AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -647,6 +657,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z18
+	PREFETCHT0    2048(DX)
 	VPANDD        Z9, Z18, Z19
 	VPSHUFB       Z19, Z8, Z19
 	VPDPBUSD.BCST (SI), Z19, Z10
@@ -722,7 +733,7 @@ vector:
 	RET
 
 // func mulTablex1AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTablex1AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -749,6 +760,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y7
 	VPAND        Y3, Y7, Y7
 	VPSHUFB      Y7, Y2, Y7
@@ -814,7 +826,7 @@ vector:
 	RET
 
 // func mulTablex4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTablex4AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -845,6 +857,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y11
 	VPAND        Y5, Y11, Y11
 	VPSHUFB      Y11, Y4, Y11
@@ -932,7 +945,7 @@ vector:
 	RET
 
 // func mulTablex4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTablex4of8AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -963,6 +976,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y11
 	VPAND        Y5, Y11, Y11
 	VPSHUFB      Y11, Y4, Y11
@@ -1050,7 +1064,7 @@ vector:
 	RET
 
 // func mulTableUpperx1AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTableUpperx1AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -1072,29 +1086,32 @@ TEXT ·mulTableUpperx1AVX512(SB), NOSPLIT, $0-80
 	VPBROADCASTD    X2, Z2
 
 group:
-	VPBROADCASTD (R8), Z3
-	VPSLLD       $0x07, Z3, Z3
+	VPBROADCASTD (R8), Z4
+	VPSLLD       $0x07, Z4, Z4
+	VPXORD       Z3, Z3, Z3
 	MOVQ         CX, R10
 
 vector:
-	VMOVDQU32     (DX), Z4
-	VPANDD        Z2, Z4, Z5
+	VMOVDQU32     (DX), Z5
+	PREFETCHT0    2048(DX)
+	VPANDD        Z2, Z5, Z6
+	VPSHUFB       Z6, Z1, Z6
+	VPDPBUSD.BCST (SI), Z6, Z4
+	VPSRLW        $0x04, Z5, Z5
+	VPANDD        Z2, Z5, Z5
 	VPSHUFB       Z5, Z1, Z5
-	VPDPBUSD.BCST (SI), Z5, Z3
-	VPSRLW        $0x04, Z4, Z4
-	VPANDD        Z2, Z4, Z4
-	VPSHUFB       Z4, Z1, Z4
-	VPDPBUSD.BCST 4(SI), Z4, Z3
+	VPDPBUSD.BCST 4(SI), Z5, Z3
 	ADDQ          $+64, DX
 	ADDQ          $+8, SI
 	DECQ          R10
 	JNZ           vector
-	VPMOVZXWD     (BX), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VMULPS.BCST   (DI), Z4, Z4
-	VCVTDQ2PS     Z3, Z3
-	VMULPS        Z4, Z3, Z3
-	VADDPS        Z3, Z0, Z0
+	VPADDD        Z3, Z4, Z4
+	VPMOVZXWD     (BX), Z5
+	VPSLLD        $0x10, Z5, Z5
+	VMULPS.BCST   (DI), Z5, Z5
+	VCVTDQ2PS     Z4, Z4
+	VMULPS        Z5, Z4, Z4
+	VADDPS        Z4, Z0, Z0
 	ADDQ          $+32, BX
 	ADDQ          $+4, DI
 	ADDQ          $+4, R8
@@ -1105,7 +1122,7 @@ vector:
 	RET
 
 // func mulTableUpperx4AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTableUpperx4AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -1142,6 +1159,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z10
+	PREFETCHT0    2048(DX)
 	VPANDD        Z5, Z10, Z11
 	VPSHUFB       Z11, Z4, Z11
 	VPDPBUSD.BCST (SI), Z11, Z6
@@ -1190,7 +1208,7 @@ vector:
 	RET
 
 // func mulTableUpperx8AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTableUpperx8AVX512(SB), NOSPLIT, $0-80
 	MOVQ            groups+0(FP), AX
 	MOVQ            vectors+8(FP), CX
@@ -1239,6 +1257,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z18
+	PREFETCHT0    2048(DX)
 	VPANDD        Z9, Z18, Z19
 	VPSHUFB       Z19, Z8, Z19
 	VPDPBUSD.BCST (SI), Z19, Z10
@@ -1315,7 +1334,7 @@ vector:
 	RET
 
 // func mulTableUpperx1AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·mulTableUpperx1AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -1342,6 +1361,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y7
 	VPAND        Y3, Y7, Y7
 	VPSHUFB      Y7, Y2, Y7
@@ -1409,7 +1429,7 @@ vector:
 	RET
 
 // func mulTableUpperx4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·mulTableUpperx4AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -1440,6 +1460,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y11
 	VPAND        Y5, Y11, Y11
 	VPSHUFB      Y11, Y4, Y11
@@ -1528,7 +1549,7 @@ vector:
 	RET
 
 // func mulTableUpperx4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·mulTableUpperx4of8AVX2(SB), NOSPLIT, $0-80
 	MOVQ           groups+0(FP), AX
 	MOVQ           vectors+8(FP), CX
@@ -1559,6 +1580,7 @@ group:
 	MOVQ  CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y11
 	VPAND        Y5, Y11, Y11
 	VPSHUFB      Y11, Y4, Y11
@@ -1647,7 +1669,7 @@ vector:
 	RET
 
 // func mulZerosx1AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulZerosx1AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -1666,23 +1688,26 @@ TEXT ·mulZerosx1AVX512(SB), NOSPLIT, $0-80
 group:
 	VPMOVZXBD    (SI), Z2
 	VPMULLD.BCST (R9), Z2, Z2
+	VPXORD       Z3, Z3, Z3
 	MOVQ         CX, R11
 
 vector:
-	VMOVDQU32     (DX), Z3
-	VPANDD        Z1, Z3, Z4
-	VPDPBUSD.BCST (DI), Z4, Z2
-	VPSRLW        $0x04, Z3, Z3
-	VPANDD        Z1, Z3, Z3
-	VPDPBUSD.BCST 4(DI), Z3, Z2
+	VMOVDQU32     (DX), Z4
+	PREFETCHT0    2048(DX)
+	VPANDD        Z1, Z4, Z5
+	VPDPBUSD.BCST (DI), Z5, Z2
+	VPSRLW        $0x04, Z4, Z4
+	VPANDD        Z1, Z4, Z4
+	VPDPBUSD.BCST 4(DI), Z4, Z3
 	ADDQ          $+64, DX
 	ADDQ          $+8, DI
 	DECQ          R11
 	JNZ           vector
-	VCVTPH2PS     (BX), Z3
-	VMULPS.BCST   (R8), Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VCVTPH2PS     (BX), Z4
+	VMULPS.BCST   (R8), Z4, Z4
 	VCVTDQ2PS     Z2, Z2
-	VMULPS        Z3, Z2, Z2
+	VMULPS        Z4, Z2, Z2
 	VADDPS        Z2, Z0, Z0
 	ADDQ          $+32, BX
 	ADDQ          $+16, SI
@@ -1695,7 +1720,7 @@ vector:
 	RET
 
 // func mulZerosx4AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulZerosx4AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -1724,6 +1749,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z9
+	PREFETCHT0    2048(DX)
 	VPANDD        Z4, Z9, Z10
 	VPDPBUSD.BCST (DI), Z10, Z6
 	VPDPBUSD.BCST 4(DI), Z10, Z7
@@ -1770,7 +1796,7 @@ vector:
 	RET
 
 // func mulZerosx8AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulZerosx8AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -1807,6 +1833,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z17
+	PREFETCHT0    2048(DX)
 	VPANDD        Z8, Z17, Z18
 	VPDPBUSD.BCST (DI), Z18, Z10
 	VPDPBUSD.BCST 4(DI), Z18, Z11
@@ -1881,7 +1908,7 @@ vector:
 	RET
 
 // func mulZerosx1AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulZerosx1AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -1911,6 +1938,7 @@ group:
 	MOVQ         CX, R11
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y4
 	VPAND        Y2, Y4, Y4
 	VPBROADCASTD (DI), Y7
@@ -1965,7 +1993,7 @@ vector:
 	RET
 
 // func mulZerosx4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulZerosx4AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2000,6 +2028,7 @@ group:
 	MOVQ         CX, R11
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y6
 	VPAND        Y4, Y6, Y6
 	VPBROADCASTD (DI), Y11
@@ -2076,7 +2105,7 @@ vector:
 	RET
 
 // func mulZerosx4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulZerosx4of8AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2111,6 +2140,7 @@ group:
 	MOVQ         CX, R11
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y6
 	VPAND        Y4, Y6, Y6
 	VPBROADCASTD (DI), Y11
@@ -2187,7 +2217,7 @@ vector:
 	RET
 
 // func mulTernaryx1AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTernaryx1AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2204,29 +2234,36 @@ TEXT ·mulTernaryx1AVX512(SB), NOSPLIT, $0-80
 
 group:
 	VPBROADCASTD (R8), Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
 	MOVQ         CX, R10
 
 vector:
-	VMOVDQU32     (DX), Z3
-	VPANDD        Z1, Z3, Z4
-	VPDPBUSD.BCST (SI), Z4, Z2
-	VPSRLW        $0x02, Z3, Z4
-	VPANDD        Z1, Z4, Z4
-	VPDPBUSD.BCST 4(SI), Z4, Z2
-	VPSRLW        $0x04, Z3, Z4
-	VPANDD        Z1, Z4, Z4
-	VPDPBUSD.BCST 8(SI), Z4, Z2
-	VPSRLW        $0x06, Z3, Z3
-	VPANDD        Z1, Z3, Z3
-	VPDPBUSD.BCST 12(SI), Z3, Z2
+	VMOVDQU32     (DX), Z6
+	PREFETCHT0    2048(DX)
+	VPANDD        Z1, Z6, Z7
+	VPDPBUSD.BCST (SI), Z7, Z2
+	VPSRLW        $0x02, Z6, Z7
+	VPANDD        Z1, Z7, Z7
+	VPDPBUSD.BCST 4(SI), Z7, Z3
+	VPSRLW        $0x04, Z6, Z7
+	VPANDD        Z1, Z7, Z7
+	VPDPBUSD.BCST 8(SI), Z7, Z4
+	VPSRLW        $0x06, Z6, Z6
+	VPANDD        Z1, Z6, Z6
+	VPDPBUSD.BCST 12(SI), Z6, Z5
 	ADDQ          $+64, DX
 	ADDQ          $+16, SI
 	DECQ          R10
 	JNZ           vector
-	VCVTPH2PS     (BX), Z3
-	VMULPS.BCST   (DI), Z3, Z3
+	VPADDD        Z3, Z2, Z2
+	VPADDD        Z4, Z2, Z2
+	VPADDD        Z5, Z2, Z2
+	VCVTPH2PS     (BX), Z6
+	VMULPS.BCST   (DI), Z6, Z6
 	VCVTDQ2PS     Z2, Z2
-	VMULPS        Z3, Z2, Z2
+	VMULPS        Z6, Z2, Z2
 	VADDPS        Z2, Z0, Z0
 	ADDQ          $+32, BX
 	ADDQ          $+4, DI
@@ -2238,7 +2275,7 @@ vector:
 	RET
 
 // func mulTernaryx4AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTernaryx4AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2265,6 +2302,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z9
+	PREFETCHT0    2048(DX)
 	VPANDD        Z4, Z9, Z10
 	VPDPBUSD.BCST (SI), Z10, Z5
 	VPDPBUSD.BCST 4(SI), Z10, Z6
@@ -2322,7 +2360,7 @@ vector:
 	RET
 
 // func mulTernaryx8AVX512(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·mulTernaryx8AVX512(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2357,6 +2395,7 @@ group:
 
 vector:
 	VMOVDQU32     (DX), Z17
+	PREFETCHT0    2048(DX)
 	VPANDD        Z8, Z17, Z18
 	VPDPBUSD.BCST (SI), Z18, Z9
 	VPDPBUSD.BCST 4(SI), Z18, Z10
@@ -2450,7 +2489,7 @@ vector:
 	RET
 
 // func mulTernaryx1AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTernaryx1AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2475,6 +2514,7 @@ group:
 	MOVQ         CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y6
 	VPAND        Y2, Y6, Y6
 	VPBROADCASTD (SI), Y7
@@ -2556,7 +2596,7 @@ vector:
 	RET
 
 // func mulTernaryx4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTernaryx4AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2585,6 +2625,7 @@ group:
 	MOVQ         CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y10
 	VPAND        Y4, Y10, Y10
 	VPBROADCASTD (SI), Y11
@@ -2698,7 +2739,7 @@ vector:
 	RET
 
 // func mulTernaryx4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
-// Requires: AVX, AVX2, F16C
+// Requires: AVX, AVX2, F16C, MMX+
 TEXT ·mulTernaryx4of8AVX2(SB), NOSPLIT, $0-80
 	MOVQ         groups+0(FP), AX
 	MOVQ         vectors+8(FP), CX
@@ -2727,6 +2768,7 @@ group:
 	MOVQ         CX, R10
 
 vector:
+	PREFETCHT0   2048(DX)
 	VMOVDQU      (DX), Y10
 	VPAND        Y4, Y10, Y10
 	VPBROADCASTD (SI), Y11

@@ -66,6 +66,10 @@ func (k kernel) begin(suffix string) (a args) {
 	return a
 }
 
+// ahead is how many bytes before their use codes are asked for: one tile lies behind the
+// other, so the next ones are in order even at its end.
+const ahead = 2048
+
 func mem(p reg.Register, disp int) operand.Mem { return operand.Mem{Base: p, Disp: disp} }
 
 // parts returns the quads of columns in a vector of codes.
@@ -111,11 +115,19 @@ func (k kernel) avx512(suffix string, n int) {
 			VPSLLD(operand.U8(7), sums[j], sums[j])
 		}
 	}
+	// A sum waits five cycles for itself, so one vector has one for each part of the codes.
+	chains := [][]reg.VecVirtual{sums}
+	for n == 1 && len(chains) < k.parts() {
+		s := ZMM()
+		VPXORD(s, s, s)
+		chains = append(chains, []reg.VecVirtual{s})
+	}
 	left := GP64()
 	MOVQ(a.vectors, left)
 	Label("vector")
 	v := ZMM()
 	VMOVDQU32(mem(a.codes, 0), v)
+	PREFETCHT0(mem(a.codes, ahead))
 	for p := range k.parts() {
 		w := v
 		if k.width < 8 {
@@ -131,13 +143,16 @@ func (k kernel) avx512(suffix string, n int) {
 			VPSHUFB(w, table, w)
 		}
 		for j := range sums {
-			VPDPBUSD_BCST(mem(a.act, 4*(p*n+j)), w, sums[j])
+			VPDPBUSD_BCST(mem(a.act, 4*(p*n+j)), w, chains[p%len(chains)][j])
 		}
 	}
 	ADDQ(operand.I32(64), a.codes)
 	ADDQ(operand.I32(4*n*k.parts()), a.act)
 	DECQ(left)
 	JNZ(operand.LabelRef("vector"))
+	for _, c := range chains[1:] {
+		VPADDD(c[0], sums[0], sums[0])
+	}
 	scale := ZMM()
 	if k.upper {
 		VPMOVZXWD(mem(a.scales, 0), scale)
@@ -236,6 +251,7 @@ func (k kernel) avx2(suffix string, n, of int) {
 	left := GP64()
 	MOVQ(a.vectors, left)
 	Label("vector")
+	PREFETCHT0(mem(a.codes, ahead))
 	for h := range halves {
 		for p := range k.parts() {
 			w := YMM()
