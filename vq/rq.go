@@ -208,15 +208,19 @@ func (a *additive) Decode(x []float32, codes []uint32) {
 	for i := range n {
 		row := x[i*a.d : (i+1)*a.d]
 		for s, b := range a.books {
-			w := b.word(codes[i*m+s])
-			if s == 0 {
-				copy(row, w)
-				continue
-			}
-			for j, v := range w {
-				row[j] += v
-			}
+			addWord(row, b.word(codes[i*m+s]), s == 0)
 		}
+	}
+}
+
+// addWord adds w to x, or sets x to it.
+func addWord(x, w []float32, set bool) {
+	if set {
+		copy(x, w)
+		return
+	}
+	for j, v := range w {
+		x[j] += v
 	}
 }
 
