@@ -54,6 +54,11 @@ func NewCodebook(words []float32, d int, m Metric) (*Codebook, error) {
 	if _, err := checkTraining(words, d, 1); err != nil {
 		return nil, err
 	}
+	for i := 0; m == Cosine && i < len(words); i += d {
+		if kernels.MagnitudeF32(words[i:i+d]) == 0 {
+			return nil, fmt.Errorf("%w: word %d has no direction", ErrTraining, i/d)
+		}
+	}
 	return newCodebook(append([]float32(nil), words...), d, m), nil
 }
 

@@ -213,7 +213,7 @@ func (q *LSQ) improve(codes []uint32, x []float32) {
 	scores := make([]float32, block*w)
 	var g kernels.Gemm
 	s.sum = make([]float32, slices.Max(q.sizes))
-	s.stale = make([]bool, m)
+	s.left, s.stale = make([]float32, d), make([]bool, m)
 	trial := make([]uint32, m)
 	pcg := rand.NewPCG(0, 0)
 	r := rand.New(pcg)
@@ -253,6 +253,7 @@ type localSearch struct {
 	x      []float32 // [d]
 	scores []float32 // [W]: x·w - |w|²/2
 	sum    []float32 // [K] of the codebook at hand
+	left   []float32 // [d]
 	stale  []bool    // [M]: another code has changed since this was set
 }
 
@@ -300,11 +301,7 @@ func (s *localSearch) descend(codes []uint32) {
 
 // error returns the squared distance of x from what codes stand for.
 func (s *localSearch) error(codes []uint32) float32 {
-	y := s.sum[:0]
-	if cap(y) < s.d {
-		s.sum = make([]float32, max(s.d, len(s.sum)))
-	}
-	y = s.sum[:s.d]
+	y := s.left
 	copy(y, s.x)
 	for i, c := range codes {
 		for j, v := range s.books[i].word(c) {

@@ -10,8 +10,8 @@ import (
 
 var (
 	study        = flag.Bool("study", false, "run the long measurements of doc/vq-books.md")
-	studyVectors = flag.Int("vectors", 1_000_000, "vectors that the large codebook is trained on")
-	studyRounds  = flag.Int("iterations", 10, "iterations of k-means for it")
+	studyVectors = flag.Int("vectors", 400_000, "vectors that the large codebook is trained on")
+	studyRounds  = flag.Int("iterations", 6, "iterations of k-means for it")
 )
 
 // TestLargeCodebook trains 65,536 words on patches of the training photographs, and
