@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/kernels/tensorfile"
 )
 
 // golden is what testdata/generate.py writes.
@@ -146,7 +147,7 @@ func TestErrors(t *testing.T) {
 
 func TestHalves(t *testing.T) {
 	for h := range 1 << 16 {
-		v := fromHalf(uint16(h))
+		v := tensorfile.FromF16(uint16(h))
 		if v != v {
 			if back := toHalf(v); back&0x7c00 != 0x7c00 || back&0x3ff == 0 {
 				t.Errorf("NaN %#x becomes %#x", h, back)
@@ -154,7 +155,7 @@ func TestHalves(t *testing.T) {
 		} else if back := toHalf(v); back != uint16(h) {
 			t.Fatalf("%#x is %v and then %#x", h, v, back)
 		}
-		if next := fromHalf(uint16(h) + 1); h&0x7fff < 0x7bff {
+		if next := tensorfile.FromF16(uint16(h) + 1); h&0x7fff < 0x7bff {
 			// A tie goes to the even one; beside it, to the nearer.
 			tie := float32((float64(v) + float64(next)) / 2)
 			if got := toHalf(tie); got != uint16(h+h&1) {

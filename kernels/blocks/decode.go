@@ -3,6 +3,8 @@ package blocks
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/burin-codec/burin/kernels/tensorfile"
 )
 
 // Decode sets dst, a whole number of blocks, to the weights in src. It panics if src has
@@ -106,7 +108,7 @@ func (b *block) unpack(f Format, src []byte) {
 	}
 }
 
-func halfAt(b []byte) float32 { return fromHalf(binary.LittleEndian.Uint16(b)) }
+func halfAt(b []byte) float32 { return tensorfile.FromF16(binary.LittleEndian.Uint16(b)) }
 
 // nibbles sets codes to the low halves of the bytes of src and then the high ones.
 func nibbles(codes, src []byte) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/burin-codec/burin/kernels/tensorfile"
 )
 
 // Encode sets dst to the blocks for src, a whole number of them. Weights must be finite
@@ -118,14 +120,14 @@ func encodeZeros(dst []byte, c []uint8, x []float32) {
 		shrink := 1 - float32(step)*0.04
 		d := toHalf((hi - lo) * shrink / 15)
 		z := 0
-		if s := fromHalf(d); s != 0 {
+		if s := tensorfile.FromF16(d); s != 0 {
 			z = min(max(int(roundAway(-lo*shrink/s)), 0), 15)
 		}
-		if err := affine(c, x, fromHalf(d), z); err < least {
+		if err := affine(c, x, tensorfile.FromF16(d), z); err < least {
 			bestD, bestZ, least = d, z, err
 		}
 	}
-	affine(c, x, fromHalf(bestD), bestZ)
+	affine(c, x, tensorfile.FromF16(bestD), bestZ)
 	binary.LittleEndian.PutUint16(dst, bestD)
 	dst[2] = uint8(bestZ)
 	putNibbles(dst[3:], c)
@@ -149,7 +151,7 @@ func affine(c []uint8, x []float32, d float32, zero int) (err float64) {
 func search(c []uint8, x []float32, first float32, levels [16]float32) float32 {
 	best, least := float32(0), math.Inf(1)
 	try := func(d float32) {
-		d = fromHalf(toHalf(d))
+		d = tensorfile.FromF16(toHalf(d))
 		if err := nearest(c, x, d, levels); err < least {
 			best, least = d, err
 		}

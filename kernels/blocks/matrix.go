@@ -3,6 +3,8 @@ package blocks
 import (
 	"fmt"
 	"math"
+
+	"github.com/burin-codec/burin/kernels/tensorfile"
 )
 
 // A Matrix is a matrix of weights, one row for each output, made for products with
@@ -116,7 +118,7 @@ func (m *Matrix) scale(s uint16) float32 {
 	if m.format == MXFP4 {
 		return math.Float32frombits(uint32(s) << 16)
 	}
-	return fromHalf(s)
+	return tensorfile.FromF16(s)
 }
 
 // Activations are vectors in 8 bits, with a scale for each group of a [Matrix]'s format.

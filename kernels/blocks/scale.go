@@ -4,18 +4,6 @@ import "math"
 
 // Scales: numbers of one or two bytes, and what they stand for.
 
-// fromHalf widens a float16, exactly.
-func fromHalf(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
-	switch exp {
-	case 31: // infinity, NaN
-		return math.Float32frombits(sign | 255<<23 | frac<<13)
-	case 0: // frac times 2^-24, exact in float32
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)/(1<<24)))
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-}
-
 // toHalf rounds to the nearest float16, ties to even.
 func toHalf(x float32) uint16 {
 	b := math.Float32bits(x)

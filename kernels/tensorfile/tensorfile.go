@@ -190,7 +190,7 @@ func (t *Tensor) Float32s() ([]float32, error) {
 		}
 	case F16:
 		for i := range v {
-			v[i] = fromF16(le.Uint16(b[2*i:]))
+			v[i] = FromF16(le.Uint16(b[2*i:]))
 		}
 	case BF16:
 		for i := range v {
@@ -206,7 +206,7 @@ func (t *Tensor) Float32s() ([]float32, error) {
 		}
 	case F8E5M2:
 		for i := range v {
-			v[i] = fromF16(uint16(b[i]) << 8) // E5M2 is the upper half of F16
+			v[i] = FromF16(uint16(b[i]) << 8) // E5M2 is the upper half of F16
 		}
 	case U8, Bool:
 		for i := range v {
@@ -244,9 +244,9 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return v, nil
 }
 
-// fromF16 widens an IEEE 754 half: sign, 5 exponent bits of bias 15, 10 of
+// FromF16 widens an IEEE 754 half: sign, 5 exponent bits of bias 15, 10 of
 // fraction.
-func fromF16(h uint16) float32 {
+func FromF16(h uint16) float32 {
 	sign := uint32(h>>15) << 31
 	exp, frac := uint32(h>>10&31), uint32(h&1023)
 	switch exp {

@@ -266,7 +266,7 @@ func TestFloats(t *testing.T) {
 		if i == 1<<15 {
 			want = math.Copysign(0, -1)
 		}
-		if got := fromF16(uint16(i)); !same(got, want) {
+		if got := FromF16(uint16(i)); !same(got, want) {
 			t.Fatalf("F16 %#x: %v, want %v", i, got, want)
 		}
 	}
