@@ -268,7 +268,7 @@ func TestBeam(t *testing.T) {
 		t.Fatal(err)
 	}
 	// So does local search from enough starts, all but always.
-	lsq := newLSQ(q.books, LSQSearch{Beam: 1, Rounds: 512, Sweeps: 8, Changes: 2}, 1)
+	lsq := newLSQ(q.books, LSQSearch{Beam: 1, Rounds: 256, Sweeps: 8, Changes: 2}, 1)
 	codes, searched := make([]uint32, 400*m), make([]uint32, 400*m)
 	wide.Encode(codes, x)
 	lsq.Encode(searched, x)

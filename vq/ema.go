@@ -35,7 +35,7 @@ func DefaultEMAOptions() EMAOptions {
 // Representation Learning", 2017, appendix A.1). Words that are hardly used are moved to
 // vectors of the batch. An update costs what encoding the batch does.
 type EMA struct {
-	EMAOptions
+	opt   EMAOptions
 	book  *Codebook
 	count []float64 // [k] running number of vectors of each word
 	sum   []float64 // [k][d] running sum of them
@@ -56,7 +56,7 @@ func NewEMA(c *Codebook, o *EMAOptions) (*EMA, error) {
 		return nil, fmt.Errorf("%w: running means by inner product", ErrOptions)
 	}
 	e := &EMA{
-		EMAOptions: opt, book: newCodebook(slices.Clone(c.words), c.d, c.metric),
+		opt: opt, book: newCodebook(slices.Clone(c.words), c.d, c.metric),
 		count: make([]float64, c.k), sum: make([]float64, len(c.words)), rand: newRand(opt.Seed, 2),
 	}
 	for i, v := range c.words {
@@ -83,35 +83,35 @@ func (e *EMA) Update(x []float32) error {
 		x = slices.Clone(x)
 		normaliseRows(x, d)
 	}
-	l := newLloyd(x, d, k, KMeansOptions{Pool: e.Pool})
-	EncodePool(e.Pool, e.book, l.index, x)
+	l := newLloyd(x, d, k, KMeansOptions{Pool: e.opt.Pool})
+	EncodePool(e.opt.Pool, e.book, l.index, x)
 	l.sort()
 	words := make([]float32, len(e.book.words))
 	var total float64
 	for j := range k {
-		e.count[j] = e.Decay*e.count[j] + (1-e.Decay)*float64(l.starts[j+1]-l.starts[j])
+		e.count[j] = e.opt.Decay*e.count[j] + (1-e.opt.Decay)*float64(l.starts[j+1]-l.starts[j])
 		total += e.count[j]
 	}
 	for j := range k {
 		sum := e.sum[j*d : (j+1)*d]
 		for i := range sum {
-			sum[i] *= e.Decay
+			sum[i] *= e.opt.Decay
 		}
 		for _, i := range l.order[l.starts[j]:l.starts[j+1]] {
 			for c, v := range l.row(int(i)) {
-				sum[c] += (1 - e.Decay) * float64(v)
+				sum[c] += (1 - e.opt.Decay) * float64(v)
 			}
 		}
-		if e.count[j] < e.Dead {
+		if e.count[j] < e.opt.Dead {
 			row := l.row(e.rand.IntN(n))
 			for c, v := range row {
-				sum[c] = float64(v) * e.Dead
+				sum[c] = float64(v) * e.opt.Dead
 			}
-			e.count[j] = e.Dead
+			e.count[j] = e.opt.Dead
 			copy(words[j*d:], row)
 			continue
 		}
-		smooth := (e.count[j] + e.Epsilon) / (total + float64(k)*e.Epsilon) * total
+		smooth := (e.count[j] + e.opt.Epsilon) / (total + float64(k)*e.opt.Epsilon) * total
 		for c, v := range sum {
 			words[j*d+c] = float32(v / smooth)
 		}

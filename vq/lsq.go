@@ -14,6 +14,13 @@ import (
 // encoder keeps a table of the products of any two, 64 MiB at most.
 const MaxLSQWords = 4096
 
+// What bounds the time that the encoder of a stored quantiser can take.
+const (
+	maxLSQBooks  = 64
+	maxLSQRounds = 256
+	maxLSQSweeps = 16
+)
+
 // An LSQ is an additive quantiser (Martinez, Zakhmi, Hoos and Little, "LSQ++: Lower
 // Running Time and Higher Recall in Multi-Codebook Quantization", 2018; "Revisiting
 // Additive Quantization", 2016): a vector decodes to the sum of one word from each of M
@@ -39,13 +46,13 @@ func init() { register("lsq", readLSQ) }
 // An LSQSearch says how long the encoder of an [LSQ] searches.
 type LSQSearch struct {
 	Beam    int // of the search that finds the first codes, 1..MaxBeam
-	Rounds  int // local searches from changed codes, 0..1024
-	Sweeps  int // times that a local search goes through the codes, at most, 1..64
+	Rounds  int // local searches from changed codes, 0..256
+	Sweeps  int // times that a local search goes through the codes, at most, 1..16
 	Changes int // codes that are changed at random before each, 0..M
 }
 
 func (s LSQSearch) check(m int) error {
-	if s.Beam < 1 || s.Beam > MaxBeam || s.Rounds < 0 || s.Rounds > 1024 || s.Sweeps < 1 || s.Sweeps > 64 || s.Changes < 0 || s.Changes > m {
+	if s.Beam < 1 || s.Beam > MaxBeam || s.Rounds < 0 || s.Rounds > maxLSQRounds || s.Sweeps < 1 || s.Sweeps > maxLSQSweeps || s.Changes < 0 || s.Changes > m {
 		return fmt.Errorf("%w: %+v with %d codebooks", ErrOptions, s, m)
 	}
 	return nil
@@ -64,8 +71,8 @@ func DefaultLSQOptions(m int) LSQOptions {
 	return LSQOptions{DefaultRQOptions(), 16, 8, LSQSearch{Beam: 5, Rounds: 16, Sweeps: 4, Changes: min(4, (m+1)/2)}}
 }
 
-// TrainLSQ finds m codebooks of k words for the vectors x, [n][d], n >= k, m·k at most
-// [MaxLSQWords]. It starts from [TrainRQ] and alternates between encoding, with words to
+// TrainLSQ finds m codebooks, at most 64, of k words for the vectors x, [n][d], n >= k,
+// m·k at most [MaxLSQWords]. It starts from [TrainRQ] and alternates between encoding, with words to
 // which noise is added that fades out (stochastic relaxation: "SR-D" in LSQ++), and
 // moving all words to the least squares for the codes. The words with the smallest error
 // on x are returned, which may be those of the start. Weights are not taken.
@@ -81,8 +88,8 @@ func TrainLSQ(x []float32, d, m, k int, o *LSQOptions) (*LSQ, error) {
 	if err := opt.Search.check(m); err != nil {
 		return nil, err
 	}
-	if m*k > MaxLSQWords || opt.Iterations < 0 || opt.Rounds < 0 {
-		return nil, fmt.Errorf("%w: %d words together, %d iterations, %d rounds", ErrOptions, m*k, opt.Iterations, opt.Rounds)
+	if m > maxLSQBooks || m*k > MaxLSQWords || opt.Iterations < 0 || opt.Rounds < 0 || opt.Rounds > maxLSQRounds {
+		return nil, fmt.Errorf("%w: %d codebooks of %d words, %d iterations, %d rounds", ErrOptions, m, k, opt.Iterations, opt.Rounds)
 	}
 	start := trainRQ(x, d, m, k, rq)
 	search := opt.Search
@@ -331,8 +338,8 @@ func (q *LSQ) write(w *writer) {
 
 func readLSQ(r *reader) (Quantiser, error) {
 	s := LSQSearch{
-		Beam: r.int("beam", 1, MaxBeam), Rounds: r.int("rounds", 0, 1024),
-		Sweeps: r.int("sweeps", 1, 64), Changes: r.int("changes", 0, maxStages),
+		Beam: r.int("beam", 1, MaxBeam), Rounds: r.int("rounds", 0, maxLSQRounds),
+		Sweeps: r.int("sweeps", 1, maxLSQSweeps), Changes: r.int("changes", 0, maxLSQBooks),
 	}
 	seed := r.uint()
 	books := r.summed()
@@ -340,8 +347,8 @@ func readLSQ(r *reader) (Quantiser, error) {
 	for _, b := range books {
 		total += b.k
 	}
-	if total > MaxLSQWords || s.Changes > len(books) {
-		r.fail("%d words together, %d changes", total, s.Changes)
+	if total > MaxLSQWords || len(books) > maxLSQBooks || s.Changes > len(books) {
+		r.fail("%d codebooks of %d words together, %d changes", len(books), total, s.Changes)
 	}
 	if r.err != nil {
 		return nil, r.err
