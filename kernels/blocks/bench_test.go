@@ -42,7 +42,7 @@ func BenchmarkVector(b *testing.B) {
 				b.Fatal(err)
 			}
 			var a Activations
-			a.Quantise(f, x, 1, size.cols, size.cols)
+			a.Quantise(f.Group(), x, 1, size.cols, size.cols)
 			eachTier(b, func(l kernels.Level) {
 				if l == kernels.Generic && (size.name != "L2" || testing.Short()) {
 					return
@@ -80,7 +80,7 @@ func BenchmarkMatrix(b *testing.B) {
 			b.Fatal(err)
 		}
 		var a Activations
-		a.Quantise(f, x, n, cols, cols)
+		a.Quantise(f.Group(), x, n, cols, cols)
 		eachTier(b, func(l kernels.Level) {
 			if l == kernels.Generic {
 				return
@@ -102,7 +102,7 @@ func BenchmarkMatrix(b *testing.B) {
 func BenchmarkQuantise(b *testing.B) {
 	x := normals(8192, 2)
 	var a Activations
-	report(b, 4*len(x), 0, func() { a.Quantise(Q4_0, x, 1, len(x), len(x)) })
+	report(b, 4*len(x), 0, func() { a.Quantise(Q4_0.Group(), x, 1, len(x), len(x)) })
 }
 
 // BenchmarkDecode is GB/s of blocks.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/burin-codec/burin/kernels"
@@ -237,7 +238,7 @@ func checkMul(t *testing.T, f Format, rows, cols, n int, seed uint64) {
 	w := make([]float32, rows*cols)
 	f.Decode(w, data)
 	var a Activations
-	a.Quantise(f, x, n, cols, ldx)
+	a.Quantise(f.Group(), x, n, cols, ldx)
 	var want []float32
 	eachTier(t, func(l kernels.Level) {
 		got := make([]float32, n*ldy+1)
@@ -297,6 +298,59 @@ func TestMul(t *testing.T) {
 	}
 }
 
+// Levels of any codebook: those of E8P, in groups of other lengths.
+func TestLevelMatrix(t *testing.T) {
+	levels := [16]int8{-15, -13, -11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11, 13, 15}
+	r := rand.New(rand.NewPCG(1, 56))
+	for _, c := range [][4]int{{16, 1, 16, 1}, {48, 21, 96, 9}, {1024, 17, 2048, 2}, {256, 0, 256, 1}} {
+		group, rows, cols, n := c[0], c[1], c[2], c[3]
+		codes, scales := make([]uint8, rows*cols), make([]float32, rows*cols/group)
+		for i := range codes {
+			codes[i] = uint8(r.IntN(16))
+		}
+		for i := range scales {
+			scales[i] = tensorfile.FromF16(toHalf(float32(r.NormFloat64())))
+		}
+		m, err := NewLevelMatrix(&levels, codes, scales, group, rows, cols)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := make([]float32, rows*cols)
+		for i, code := range codes {
+			w[i] = scales[i/group] * float32(levels[code])
+		}
+		x := normals(n*cols, 4)
+		var a Activations
+		a.Quantise(group, x, n, cols, cols)
+		var want []float32
+		eachTier(t, func(l kernels.Level) {
+			got := make([]float32, n*rows)
+			m.Mul(got, rows, &a)
+			if want == nil {
+				want = got
+				checkProduct(t, Int4G32, got, w, x, rows, cols, n, cols, rows)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v: groups of %d, %d by %d differ", l, group, rows, cols)
+			}
+		})
+	}
+	for name, c := range map[string]struct{ codes, scales, group, rows, cols int }{
+		"groups of 8":     {64, 8, 8, 1, 64},
+		"half a group":    {24, 2, 16, 1, 24},
+		"a row too few":   {64, 8, 16, 2, 64},
+		"a scale too few": {64, 3, 16, 1, 64},
+		"long groups":     {2 * MaxGroup, 1, 2 * MaxGroup, 1, 2 * MaxGroup},
+	} {
+		if _, err := NewLevelMatrix(&levels, make([]uint8, c.codes), make([]float32, c.scales), c.group, c.rows, c.cols); err == nil {
+			t.Errorf("%s are accepted", name)
+		}
+	}
+	if _, err := NewLevelMatrix(&levels, bytes.Repeat([]byte{16}, 16), make([]float32, 1), 16, 1, 16); err == nil {
+		t.Error("a code of 16 is accepted")
+	}
+}
+
 func FuzzMul(f *testing.F) {
 	f.Add(uint8(1), uint8(17), uint8(3), uint8(9), uint64(4))
 	f.Fuzz(func(t *testing.T, format, rows, blocks, n uint8, seed uint64) {
@@ -346,15 +400,25 @@ func TestRefuses(t *testing.T) {
 	}
 	var a Activations
 	for name, f := range map[string]func(){
-		"a short row":        func() { a.Quantise(Q4_0, make([]float32, 31), 1, 32, 32) },
-		"half a block":       func() { a.Quantise(Q4_0, make([]float32, 16), 1, 16, 16) },
-		"other columns":      func() { a.Quantise(Q4_0, make([]float32, 64), 1, 64, 64); m.Mul(make([]float32, 1), 1, &a) },
-		"another group":      func() { a.Quantise(NVFP4, make([]float32, 64), 1, 64, 64); a.k = 32; m.Mul(make([]float32, 1), 1, &a) },
-		"a short result":     func() { a.Quantise(Q4_0, make([]float32, 32), 1, 32, 32); m.Mul(nil, 1, &a) },
-		"short blocks":       func() { Q4_0.Decode(make([]float32, 32), make([]byte, 17)) },
-		"short weights":      func() { Q4_0.Encode(make([]byte, 18), make([]float32, 31)) },
-		"rows within a tile": func() { a.Quantise(Q4_0, make([]float32, 32), 1, 32, 32); m.MulRows(make([]float32, 1), 1, &a, 1, 1) },
-		"rows past the end":  func() { a.Quantise(Q4_0, make([]float32, 32), 1, 32, 32); m.MulRows(make([]float32, 9), 9, &a, 0, 2) },
+		"a short row":   func() { a.Quantise(Q4_0.Group(), make([]float32, 31), 1, 32, 32) },
+		"half a block":  func() { a.Quantise(Q4_0.Group(), make([]float32, 16), 1, 16, 16) },
+		"other columns": func() { a.Quantise(Q4_0.Group(), make([]float32, 64), 1, 64, 64); m.Mul(make([]float32, 1), 1, &a) },
+		"another group": func() {
+			a.Quantise(NVFP4.Group(), make([]float32, 64), 1, 64, 64)
+			a.k = 32
+			m.Mul(make([]float32, 1), 1, &a)
+		},
+		"a short result": func() { a.Quantise(Q4_0.Group(), make([]float32, 32), 1, 32, 32); m.Mul(nil, 1, &a) },
+		"short blocks":   func() { Q4_0.Decode(make([]float32, 32), make([]byte, 17)) },
+		"short weights":  func() { Q4_0.Encode(make([]byte, 18), make([]float32, 31)) },
+		"rows within a tile": func() {
+			a.Quantise(Q4_0.Group(), make([]float32, 32), 1, 32, 32)
+			m.MulRows(make([]float32, 1), 1, &a, 1, 1)
+		},
+		"rows past the end": func() {
+			a.Quantise(Q4_0.Group(), make([]float32, 32), 1, 32, 32)
+			m.MulRows(make([]float32, 9), 9, &a, 0, 2)
+		},
 	} {
 		func() {
 			defer func() {

@@ -16,10 +16,12 @@ import (
 // next four columns in the upper halves; or of 2, with the next twelve above. Rows past
 // the last are zeros.
 type Matrix struct {
-	format     Format
 	rows, cols int
+	width      int      // bits of a code: 8, 4 or 2
+	group      int      // weights of a scale
+	upper      bool     // scales are upper halves of float32
 	codes      []uint8  // [tiles][cols/4*width/8][16][4]
-	scales     []uint16 // [tiles][groups][16]: float16, or the upper half of a float32 for MXFP4
+	scales     []uint16 // [tiles][groups][16]: float16 or upper halves
 	zeros      []uint8  // [tiles][groups][16], if the format has zero points
 	levels     [16]int8 // of codes of 4 bits
 }
@@ -39,19 +41,13 @@ func NewMatrix(f Format, data []byte, rows, cols int) (*Matrix, error) {
 		return nil, fmt.Errorf("blocks: %d bytes are no %d by %d weights of %v", len(data), rows, cols, f)
 	}
 	l := &layouts[f]
-	m := &Matrix{format: f, rows: rows, cols: cols, levels: *f.table()}
-	if cols == 0 {
-		return m, nil
-	}
-	tiles := (rows + tileRows - 1) / tileRows
-	m.codes = make([]uint8, tiles*m.tileCodes())
-	m.scales = make([]uint16, tiles*m.groups()*tileRows)
+	m := newMatrix(rows, cols, l.width, l.group)
+	m.levels, m.upper = *f.table(), f == MXFP4
 	if f.zeros() {
 		m.zeros = make([]uint8, len(m.scales))
 	}
 	var b block
 	for i := range rows {
-		codes := m.codes[i/tileRows*m.tileCodes():]
 		for at := 0; at < cols; at += l.len {
 			b.unpack(f, data[i*rowBytes+at/l.len*l.bytes:])
 			for g := range l.len / l.group {
@@ -59,55 +55,109 @@ func NewMatrix(f Format, data []byte, rows, cols int) (*Matrix, error) {
 				if f == NF4 {
 					scale /= 127
 				}
-				j := (i/tileRows*m.groups()+at/l.group+g)*tileRows + i%tileRows
+				j := m.scaleAt(i, at/l.group+g)
 				m.scales[j] = m.packScale(scale)
 				if m.zeros != nil {
 					m.zeros[j] = b.zero
 				}
 			}
-			for q := range l.len {
-				code := b.codes[q]
-				if l.width == 8 {
-					code ^= 128
-				}
-				// Column at+q: its vector, its four columns, its bits.
-				j := at + q
-				per := 4 * 8 / l.width // columns of a vector
-				vector, part := j/per, j%per/4
-				codes[(vector*tileRows+i%tileRows)*4+j%4] |= code << (part * l.width)
-			}
-		}
-	}
-	if l.width == 8 { // rows past the last: zero is 128
-		for i := rows; i < tiles*tileRows; i++ {
-			codes := m.codes[i/tileRows*m.tileCodes():]
-			for vector := range cols / 4 {
-				for k := range 4 {
-					codes[(vector*tileRows+i%tileRows)*4+k] = 128
-				}
-			}
+			m.pack(i, at, b.codes[:l.len])
 		}
 	}
 	return m, nil
 }
 
-// Dims returns the rows and columns of m, and Format what it was made from.
+// NewLevelMatrix returns the matrix whose weights are one of 16 integer levels, by codes
+// of rows times cols bytes below 16, times one of a scale for each group of a row. It is
+// for codebooks that package blocks does not know: E8P, say, has twelve levels, the odd
+// multiples of a quarter up to 11/4. It returns an error where the arguments do not fit:
+// group is a multiple of 16 up to [MaxGroup], cols one of group, and scales, which are
+// rounded to float16, are rows times cols/group.
+func NewLevelMatrix(levels *[16]int8, codes []uint8, scales []float32, group, rows, cols int) (*Matrix, error) {
+	if err := checkGroup(group, cols); err != nil {
+		return nil, err
+	}
+	if rows < 0 || cols > 0 && rows > len(codes)/cols || len(codes) != rows*cols || len(scales) != rows*(cols/group) {
+		return nil, fmt.Errorf("blocks: %d codes and %d scales are no %d by %d weights in groups of %d", len(codes), len(scales), rows, cols, group)
+	}
+	for i, c := range codes {
+		if c > 15 {
+			return nil, fmt.Errorf("blocks: code %d is %d, of 16", i, c)
+		}
+	}
+	m := newMatrix(rows, cols, 4, group)
+	m.levels = *levels
+	for i := range rows {
+		for g := range m.groups() {
+			m.scales[m.scaleAt(i, g)] = m.packScale(scales[i*m.groups()+g])
+		}
+		m.pack(i, 0, codes[i*cols:(i+1)*cols])
+	}
+	return m, nil
+}
+
+// MaxGroup is the most weights that may share a scale: their sums fit an int32.
+const MaxGroup = 1 << 15
+
+func checkGroup(group, cols int) error {
+	if group < minGroup || group%minGroup != 0 || group > MaxGroup || cols < 0 || cols%group != 0 {
+		return fmt.Errorf("blocks: groups of %d in rows of %d", group, cols)
+	}
+	return nil
+}
+
+// newMatrix returns a matrix of zeros, which are 128 in 8 bits.
+func newMatrix(rows, cols, width, group int) *Matrix {
+	m := &Matrix{rows: rows, cols: cols, width: width, group: group}
+	tiles := (rows + tileRows - 1) / tileRows
+	m.codes = make([]uint8, tiles*m.tileCodes())
+	m.scales = make([]uint16, tiles*m.groups()*tileRows)
+	if width == 8 {
+		for i := range m.codes {
+			m.codes[i] = 128
+		}
+	}
+	return m
+}
+
+// scaleAt returns the place of the scale of a group of row i.
+func (m *Matrix) scaleAt(i, group int) int {
+	return (i/tileRows*m.groups()+group)*tileRows + i%tileRows
+}
+
+// pack sets the codes of row i from column at.
+func (m *Matrix) pack(i, at int, codes []uint8) {
+	tile := m.codes[i/tileRows*m.tileCodes():]
+	per := 4 * 8 / m.width // columns of a vector
+	for q, code := range codes {
+		j := at + q
+		p := &tile[(j/per*tileRows+i%tileRows)*4+j%4]
+		if m.width == 8 {
+			*p = code ^ 128
+		} else {
+			*p |= code << (j % per / 4 * m.width)
+		}
+	}
+}
+
+// Dims returns the rows and columns of m.
 func (m *Matrix) Dims() (rows, cols int) { return m.rows, m.cols }
 
-// Format returns the format of the weights.
-func (m *Matrix) Format() Format { return m.format }
+// Group returns the weights that share a scale.
+func (m *Matrix) Group() int { return m.group }
 
 // Bytes returns the memory of the weights, rows that complete a tile included.
 func (m *Matrix) Bytes() int { return len(m.codes) + 2*len(m.scales) + len(m.zeros) }
 
 // groups returns the groups of a row, and tileCodes the bytes of a tile's codes.
-func (m *Matrix) groups() int { return m.cols / layouts[m.format].group }
+func (m *Matrix) groups() int { return m.cols / m.group }
 
-func (m *Matrix) tileCodes() int { return m.cols * layouts[m.format].width / 8 * tileRows }
+func (m *Matrix) tileCodes() int { return m.cols * m.width / 8 * tileRows }
 
-// packScale returns a scale in 16 bits: exactly, but for NF4's, which are rounded.
+// packScale returns a scale in 16 bits: exactly, but for NF4's and those of
+// NewLevelMatrix, which are rounded.
 func (m *Matrix) packScale(s float32) uint16 {
-	if m.format == MXFP4 {
+	if m.upper {
 		return uint16(math.Float32bits(s) >> 16)
 	}
 	return toHalf(s)
@@ -115,7 +165,7 @@ func (m *Matrix) packScale(s float32) uint16 {
 
 // scale is the inverse of packScale.
 func (m *Matrix) scale(s uint16) float32 {
-	if m.format == MXFP4 {
+	if m.upper {
 		return math.Float32frombits(uint32(s) << 16)
 	}
 	return tensorfile.FromF16(s)
@@ -132,17 +182,17 @@ type Activations struct {
 }
 
 // Quantise takes n vectors of k numbers, vector i at x[i*ldx], for products with matrices
-// of format f: a group is scaled so that its largest magnitude is 127 and rounded, halves
-// away from zero. Numbers must be finite and below 2^120. It panics if the arguments do
-// not fit: k is a multiple of the format's block.
-func (a *Activations) Quantise(f Format, x []float32, n, k, ldx int) {
-	if _, err := f.Bytes(k); err != nil {
+// of the given group ([Format.Group], [Matrix.Group]): each group is scaled so that its
+// largest magnitude is 127 and rounded, halves away from zero. Numbers must be finite and
+// below 2^120. It panics if the arguments do not fit: k is a multiple of group.
+func (a *Activations) Quantise(group int, x []float32, n, k, ldx int) {
+	if err := checkGroup(group, k); err != nil {
 		panic(err.Error())
 	}
 	if n < 0 || ldx < k || n > 0 && len(x) < (n-1)*ldx+k {
 		panic("blocks: Activations.Quantise: arguments do not fit")
 	}
-	a.n, a.k, a.group = n, k, f.Group()
+	a.n, a.k, a.group = n, k, group
 	groups := k / a.group
 	a.codes = sized(a.codes, n*k)
 	a.scales, a.negSums = sized(a.scales, n*groups), sized(a.negSums, n*groups)
@@ -198,13 +248,13 @@ func sized[T any](b []T, n int) []T {
 //	Σ over groups: Σ (level × activation), an exact integer, × (scale × activations' scale)
 //
 // where both products and the sum are rounded to float32, groups in order. It panics if the
-// arguments do not fit: a is for m's format and columns.
+// arguments do not fit: a is for m's group and columns.
 func (m *Matrix) Mul(y []float32, ldy int, a *Activations) { m.MulRows(y, ldy, a, 0, m.rows) }
 
 // MulRows is [Matrix.Mul] for rows from to to of m, from a multiple of 16, for workers that
 // share a product. Other elements of y are left alone.
 func (m *Matrix) MulRows(y []float32, ldy int, a *Activations, from, to int) {
-	if a.k != m.cols || a.group != m.format.Group() && a.n > 0 || from < 0 || from%tileRows != 0 || to > m.rows ||
+	if a.k != m.cols || a.group != m.group && a.n > 0 || from < 0 || from%tileRows != 0 || to > m.rows ||
 		ldy < m.rows || a.n > 0 && len(y) < (a.n-1)*ldy+m.rows {
 		panic("blocks: Matrix.Mul: arguments do not fit")
 	}
@@ -230,18 +280,17 @@ func (m *Matrix) MulRows(y []float32, ldy int, a *Activations, from, to int) {
 // mulTileGeneric adds to s, [n][16], the products of a tile of rows with n vectors from
 // the j-th.
 func (m *Matrix) mulTileGeneric(s []float32, tile int, a *Activations, j, n int) {
-	l := &layouts[m.format]
 	groups := m.groups()
 	codes := m.codes[tile*m.tileCodes():]
-	per := 32 / l.width // columns of a vector
-	var levels [maxBlock]int32
+	per := 32 / m.width // columns of a vector
+	levels := make([]int32, m.group)
 	for g := range groups {
 		at := (tile*groups + g) * tileRows
 		for r := range tileRows {
-			for c := range l.group {
-				col := g*l.group + c
-				code := codes[(col/per*tileRows+r)*4+c%4] >> (col % per / 4 * l.width)
-				switch l.width {
+			for c := range m.group {
+				col := g*m.group + c
+				code := codes[(col/per*tileRows+r)*4+c%4] >> (col % per / 4 * m.width)
+				switch m.width {
 				case 8:
 					levels[c] = int32(int8(code ^ 128))
 				case 4:
@@ -254,8 +303,8 @@ func (m *Matrix) mulTileGeneric(s []float32, tile int, a *Activations, j, n int)
 			for v := range n {
 				sum := int32(0)
 				x := a.codes[j*a.k+v*4:]
-				for c, level := range levels[:l.group] {
-					col := g*l.group + c
+				for c, level := range levels {
+					col := g*m.group + c
 					sum += level * int32(x[col/4*n*4+col%4])
 				}
 				k := j*groups + g*n + v

@@ -93,3 +93,9 @@ func mulTernaryx4AVX2(groups int, vectors int, codes *uint8, scales *uint16, zer
 
 //go:noescape
 func mulTernaryx4of8AVX2(groups int, vectors int, codes *uint8, scales *uint16, zeros *uint8, act *int8, actScales *float32, negSums *int32, table *int8, acc *float32)
+
+//go:noescape
+func lookup2AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uint16, zeros *uint8, zeroStep int, actScales *float32, negSums *int32, acc *float32)
+
+//go:noescape
+func lookup4AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uint16, zeros *uint8, zeroStep int, actScales *float32, negSums *int32, acc *float32)

@@ -2880,3 +2880,313 @@ vector:
 	VMOVUPS      Y3, 192(R9)
 	VZEROUPPER
 	RET
+
+DATA shifts2<>+0(SB)/8, $0x0000000000000000
+DATA shifts2<>+8(SB)/8, $0x0000000000000000
+DATA shifts2<>+16(SB)/8, $0x0000000000000004
+DATA shifts2<>+24(SB)/8, $0x0000000000000004
+GLOBL shifts2<>(SB), RODATA|NOPTR, $32
+
+// func lookup2AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uint16, zeros *uint8, zeroStep int, actScales *float32, negSums *int32, acc *float32)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·lookup2AVX2(SB), NOSPLIT, $0-80
+	MOVQ         groups+0(FP), AX
+	MOVQ         quads+8(FP), CX
+	MOVQ         codes+16(FP), DX
+	MOVQ         tables+24(FP), BX
+	MOVQ         scales+32(FP), SI
+	MOVQ         zeros+40(FP), DI
+	MOVQ         zeroStep+48(FP), R8
+	MOVQ         actScales+56(FP), R9
+	MOVQ         negSums+64(FP), R10
+	MOVQ         acc+72(FP), R11
+	MOVL         $0x0f0f0f0f, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      shifts2<>+0(SB), Y1
+
+group:
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  CX, R12
+
+quad:
+	PREFETCHT0     2048(DX)
+	VBROADCASTI128 (BX), Y6
+	VBROADCASTI128 16(BX), Y7
+	VBROADCASTI128 (DX), Y8
+	VPSRLVQ        Y1, Y8, Y8
+	VPAND          Y0, Y8, Y8
+	VPSHUFB        Y8, Y6, Y9
+	VPSHUFB        Y8, Y7, Y8
+	VPUNPCKLBW     Y8, Y9, Y10
+	VPADDW         Y10, Y2, Y2
+	VPUNPCKHBW     Y8, Y9, Y9
+	VPADDW         Y9, Y3, Y3
+	VBROADCASTI128 16(DX), Y8
+	VPSRLVQ        Y1, Y8, Y8
+	VPAND          Y0, Y8, Y8
+	VPSHUFB        Y8, Y6, Y6
+	VPSHUFB        Y8, Y7, Y7
+	VPUNPCKLBW     Y7, Y6, Y8
+	VPADDW         Y8, Y4, Y4
+	VPUNPCKHBW     Y7, Y6, Y6
+	VPADDW         Y6, Y5, Y5
+	ADDQ           $+32, BX
+	ADDQ           $+32, DX
+	DECQ           R12
+	JNZ            quad
+	VPBROADCASTD   (R10), Y6
+	VPMOVZXBD      (DI), Y7
+	VPMULLD        Y7, Y6, Y6
+	VPMOVSXWD      X2, Y7
+	VPADDD         Y7, Y6, Y6
+	VPMOVSXWD      X4, Y7
+	VPSLLD         $0x01, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VCVTPH2PS      (SI), Y7
+	VBROADCASTSS   (R9), Y8
+	VMULPS         Y7, Y8, Y8
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y8, Y6, Y6
+	VADDPS         (R11), Y6, Y6
+	VMOVUPS        Y6, (R11)
+	VPBROADCASTD   (R10), Y6
+	VPMOVZXBD      8(DI), Y7
+	VPMULLD        Y7, Y6, Y6
+	VPMOVSXWD      X3, Y7
+	VPADDD         Y7, Y6, Y6
+	VPMOVSXWD      X5, Y7
+	VPSLLD         $0x01, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VCVTPH2PS      16(SI), Y7
+	VBROADCASTSS   (R9), Y8
+	VMULPS         Y7, Y8, Y8
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y8, Y6, Y6
+	VADDPS         32(R11), Y6, Y6
+	VMOVUPS        Y6, 32(R11)
+	VPBROADCASTD   (R10), Y6
+	VPMOVZXBD      16(DI), Y7
+	VPMULLD        Y7, Y6, Y6
+	VEXTRACTI128   $0x01, Y2, X2
+	VPMOVSXWD      X2, Y2
+	VPADDD         Y2, Y6, Y6
+	VEXTRACTI128   $0x01, Y4, X2
+	VPMOVSXWD      X2, Y2
+	VPSLLD         $0x01, Y2, Y2
+	VPADDD         Y2, Y6, Y6
+	VCVTPH2PS      32(SI), Y2
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y6, Y6
+	VMULPS         Y4, Y6, Y6
+	VADDPS         64(R11), Y6, Y6
+	VMOVUPS        Y6, 64(R11)
+	VPBROADCASTD   (R10), Y2
+	VPMOVZXBD      24(DI), Y4
+	VPMULLD        Y4, Y2, Y2
+	VEXTRACTI128   $0x01, Y3, X3
+	VPMOVSXWD      X3, Y3
+	VPADDD         Y3, Y2, Y2
+	VEXTRACTI128   $0x01, Y5, X3
+	VPMOVSXWD      X3, Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VCVTPH2PS      48(SI), Y3
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y3, Y4, Y4
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         Y4, Y2, Y2
+	VADDPS         96(R11), Y2, Y2
+	VMOVUPS        Y2, 96(R11)
+	ADDQ           $+64, SI
+	ADDQ           R8, DI
+	ADDQ           $+4, R9
+	ADDQ           $+4, R10
+	DECQ           AX
+	JNZ            group
+	VZEROUPPER
+	RET
+
+DATA shifts4<>+0(SB)/8, $0x0000000000000000
+DATA shifts4<>+8(SB)/8, $0x0000000000000000
+DATA shifts4<>+16(SB)/8, $0x0000000000000004
+DATA shifts4<>+24(SB)/8, $0x0000000000000004
+GLOBL shifts4<>(SB), RODATA|NOPTR, $32
+
+// func lookup4AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uint16, zeros *uint8, zeroStep int, actScales *float32, negSums *int32, acc *float32)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·lookup4AVX2(SB), NOSPLIT, $0-80
+	MOVQ         groups+0(FP), AX
+	MOVQ         quads+8(FP), CX
+	MOVQ         codes+16(FP), DX
+	MOVQ         tables+24(FP), BX
+	MOVQ         scales+32(FP), SI
+	MOVQ         zeros+40(FP), DI
+	MOVQ         zeroStep+48(FP), R8
+	MOVQ         actScales+56(FP), R9
+	MOVQ         negSums+64(FP), R10
+	MOVQ         acc+72(FP), R11
+	MOVL         $0x0f0f0f0f, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      shifts4<>+0(SB), Y1
+
+group:
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  CX, R12
+
+quad:
+	PREFETCHT0     2048(DX)
+	VBROADCASTI128 (BX), Y10
+	VBROADCASTI128 16(BX), Y11
+	VBROADCASTI128 (DX), Y12
+	VPSRLVQ        Y1, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPSHUFB        Y12, Y10, Y13
+	VPSHUFB        Y12, Y11, Y12
+	VPUNPCKLBW     Y12, Y13, Y14
+	VPADDW         Y14, Y2, Y2
+	VPUNPCKHBW     Y12, Y13, Y13
+	VPADDW         Y13, Y3, Y3
+	VBROADCASTI128 16(DX), Y12
+	VPSRLVQ        Y1, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPSHUFB        Y12, Y10, Y13
+	VPSHUFB        Y12, Y11, Y12
+	VPUNPCKLBW     Y12, Y13, Y14
+	VPADDW         Y14, Y4, Y4
+	VPUNPCKHBW     Y12, Y13, Y13
+	VPADDW         Y13, Y5, Y5
+	VBROADCASTI128 32(DX), Y12
+	VPSRLVQ        Y1, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPSHUFB        Y12, Y10, Y13
+	VPSHUFB        Y12, Y11, Y12
+	VPUNPCKLBW     Y12, Y13, Y14
+	VPADDW         Y14, Y6, Y6
+	VPUNPCKHBW     Y12, Y13, Y13
+	VPADDW         Y13, Y7, Y7
+	VBROADCASTI128 48(DX), Y12
+	VPSRLVQ        Y1, Y12, Y12
+	VPAND          Y0, Y12, Y12
+	VPSHUFB        Y12, Y10, Y10
+	VPSHUFB        Y12, Y11, Y11
+	VPUNPCKLBW     Y11, Y10, Y12
+	VPADDW         Y12, Y8, Y8
+	VPUNPCKHBW     Y11, Y10, Y10
+	VPADDW         Y10, Y9, Y9
+	ADDQ           $+32, BX
+	ADDQ           $+64, DX
+	DECQ           R12
+	JNZ            quad
+	VPBROADCASTD   (R10), Y10
+	VPMOVZXBD      (DI), Y11
+	VPMULLD        Y11, Y10, Y10
+	VPMOVSXWD      X2, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X4, Y11
+	VPSLLD         $0x01, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X6, Y11
+	VPSLLD         $0x02, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X8, Y11
+	VPSLLD         $0x03, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VCVTPH2PS      (SI), Y11
+	VBROADCASTSS   (R9), Y12
+	VMULPS         Y11, Y12, Y12
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y10
+	VADDPS         (R11), Y10, Y10
+	VMOVUPS        Y10, (R11)
+	VPBROADCASTD   (R10), Y10
+	VPMOVZXBD      8(DI), Y11
+	VPMULLD        Y11, Y10, Y10
+	VPMOVSXWD      X3, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X5, Y11
+	VPSLLD         $0x01, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X7, Y11
+	VPSLLD         $0x02, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPMOVSXWD      X9, Y11
+	VPSLLD         $0x03, Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VCVTPH2PS      16(SI), Y11
+	VBROADCASTSS   (R9), Y12
+	VMULPS         Y11, Y12, Y12
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y12, Y10, Y10
+	VADDPS         32(R11), Y10, Y10
+	VMOVUPS        Y10, 32(R11)
+	VPBROADCASTD   (R10), Y10
+	VPMOVZXBD      16(DI), Y11
+	VPMULLD        Y11, Y10, Y10
+	VEXTRACTI128   $0x01, Y2, X2
+	VPMOVSXWD      X2, Y2
+	VPADDD         Y2, Y10, Y10
+	VEXTRACTI128   $0x01, Y4, X2
+	VPMOVSXWD      X2, Y2
+	VPSLLD         $0x01, Y2, Y2
+	VPADDD         Y2, Y10, Y10
+	VEXTRACTI128   $0x01, Y6, X2
+	VPMOVSXWD      X2, Y2
+	VPSLLD         $0x02, Y2, Y2
+	VPADDD         Y2, Y10, Y10
+	VEXTRACTI128   $0x01, Y8, X2
+	VPMOVSXWD      X2, Y2
+	VPSLLD         $0x03, Y2, Y2
+	VPADDD         Y2, Y10, Y10
+	VCVTPH2PS      32(SI), Y2
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y2, Y4, Y4
+	VCVTDQ2PS      Y10, Y10
+	VMULPS         Y4, Y10, Y10
+	VADDPS         64(R11), Y10, Y10
+	VMOVUPS        Y10, 64(R11)
+	VPBROADCASTD   (R10), Y2
+	VPMOVZXBD      24(DI), Y4
+	VPMULLD        Y4, Y2, Y2
+	VEXTRACTI128   $0x01, Y3, X3
+	VPMOVSXWD      X3, Y3
+	VPADDD         Y3, Y2, Y2
+	VEXTRACTI128   $0x01, Y5, X3
+	VPMOVSXWD      X3, Y3
+	VPSLLD         $0x01, Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VEXTRACTI128   $0x01, Y7, X3
+	VPMOVSXWD      X3, Y3
+	VPSLLD         $0x02, Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VEXTRACTI128   $0x01, Y9, X3
+	VPMOVSXWD      X3, Y3
+	VPSLLD         $0x03, Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VCVTPH2PS      48(SI), Y3
+	VBROADCASTSS   (R9), Y4
+	VMULPS         Y3, Y4, Y4
+	VCVTDQ2PS      Y2, Y2
+	VMULPS         Y4, Y2, Y2
+	VADDPS         96(R11), Y2, Y2
+	VMOVUPS        Y2, 96(R11)
+	ADDQ           $+64, SI
+	ADDQ           R8, DI
+	ADDQ           $+4, R9
+	ADDQ           $+4, R10
+	DECQ           AX
+	JNZ            group
+	VZEROUPPER
+	RET

@@ -42,11 +42,11 @@ func (m *Matrix) kind() int {
 	switch {
 	case m.zeros != nil:
 		return kindZeros
-	case m.format == MXFP4:
+	case m.upper:
 		return kindTableUpper
-	case layouts[m.format].width == 8:
+	case m.width == 8:
 		return kindQ8
-	case layouts[m.format].width == 2:
+	case m.width == 2:
 		return kindTernary
 	}
 	return kindTable
@@ -77,11 +77,10 @@ func (m *Matrix) mulTile(s []float32, tile int, a *Activations, j, n int) {
 	case 4:
 		f = funcs.four
 	}
-	l := &layouts[m.format]
 	groups := m.groups()
-	vectors := l.group * l.width / 32
+	vectors := m.group * m.width / 32
 	codes, act := m.codes[tile*m.tileCodes():], a.codes[j*a.k:]
-	most := callWeights / (tileRows * l.group * n)
+	most := max(1, callWeights/(tileRows*m.group*n))
 	for g := 0; g < groups; g += most {
 		count := min(most, groups-g)
 		at := (tile*groups + g) * tileRows
@@ -93,9 +92,32 @@ func (m *Matrix) mulTile(s []float32, tile int, a *Activations, j, n int) {
 				zeros = &m.zeros[at+h]
 			}
 			for v := 0; v < n; v += vectorStep {
-				f(count, vectors, &codes[c+4*h], &m.scales[at+h], zeros, &act[g*l.group*n+4*v],
+				f(count, vectors, &codes[c+4*h], &m.scales[at+h], zeros, &act[g*m.group*n+4*v],
 					&a.scales[k+v], &a.negSums[k+v], &m.levels[0], &s[v*tileRows+h])
 			}
 		}
+	}
+}
+
+// lookTile is lookTileGeneric in the tier in use: AVX2 has all that it needs.
+func (m *PlaneMatrix) lookTile(s *[lookupRows]float32, tile int, t *Tables, j int) {
+	if kernels.Tier() == kernels.Generic {
+		m.lookTileGeneric(s, tile, t, j)
+		return
+	}
+	f := lookup4AVX2
+	if m.planes == 2 {
+		f = lookup2AVX2
+	}
+	groups, quads := m.groups(), m.group/4
+	most := max(1, callWeights/(lookupRows*m.group))
+	for g := 0; g < groups; g += most {
+		at := (tile*groups + g) * lookupRows
+		zeros, step := &m.zeros[0], 0
+		if len(m.zeros) > lookupRows || len(m.scales) == lookupRows {
+			zeros, step = &m.zeros[at], lookupRows
+		}
+		f(min(most, groups-g), quads, &m.codes[tile*m.tileCodes()+g*quads*m.planes*16], &t.sums[8*j*t.k+32*g*quads],
+			&m.scales[at], zeros, step, &t.scales[j*groups+g], &t.negSums[j*groups+g], &s[0])
 	}
 }

@@ -37,6 +37,9 @@ func main() {
 		k.avx2("x4AVX2", 4, 4)
 		k.avx2("x4of8AVX2", 4, 8)
 	}
+	for _, planes := range []int{2, 4} {
+		lookup(planes)
+	}
 	Generate()
 }
 
