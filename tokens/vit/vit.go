@@ -257,6 +257,26 @@ func (m *Model) forward(pictures []float32, n int, between func(layer int)) []fl
 	return m.finish(x, n, t)
 }
 
+// Cache returns what the blocks' attention sees of n pictures: queries, keys and values,
+// each [Layers][Heads][n*t][Dim/Heads], as caches of them are laid out.
+func (m *Model) Cache(pictures []float32, n int) (queries, keys, values []float32) {
+	m.Forward(pictures, n)
+	rows, dim := n*(1+m.Tokens()), m.Dim/m.Heads
+	var parts [3][]float32
+	for i := range parts {
+		parts[i] = make([]float32, 0, m.Layers*rows*m.Dim)
+		for _, b := range m.blocks {
+			projected := b.attention.Projected()
+			for h := range m.Heads {
+				for r := range rows {
+					parts[i] = append(parts[i], projected[r*3*m.Dim+i*m.Dim+h*dim:][:dim]...)
+				}
+			}
+		}
+	}
+	return parts[0], parts[1], parts[2]
+}
+
 // Backward goes back from the gradient with respect to the logits of the last forward
 // pass, [n][Classes], and adds those of the parameters to theirs.
 func (m *Model) Backward(dlogits []float32, n int) { m.backward(dlogits, n, true) }

@@ -6,12 +6,15 @@
 //	go run ./tokens/vit/study table -json study.json
 //	go run ./tokens/vit/study video -clip ../shared/data/video/foreman_qcif_100f.y4m
 //	go run ./tokens/vit/study documents
+//	go run ./tokens/vit/study cache -data ../shared/data/fashion-mnist -weights w.safetensors -out cache.safetensors
 //
+// The last writes the keys, values and queries that doc/tokens-kv.md measures on.
 // It works on one thread, whose own time it reports, so that other work on the machine
 // counts less; times are meant as ratios.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +30,7 @@ import (
 	"time"
 
 	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/kernels/tensorfile"
 	"github.com/burin-codec/burin/tokens/reduce"
 	"github.com/burin-codec/burin/tokens/vit"
 )
@@ -41,9 +45,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	commands := map[string]func(context.Context, []string, io.Writer) error{"train": train, "measure": measure, "table": printTable, "video": video, "documents": documents}
+	commands := map[string]func(context.Context, []string, io.Writer) error{"train": train, "measure": measure, "table": printTable, "video": video, "documents": documents, "cache": cache}
 	if len(args) == 0 || commands[args[0]] == nil {
-		return errors.New("say train, measure, table, video or documents")
+		return errors.New("say train, measure, table, video, documents or cache")
 	}
 	runtime.LockOSThread()
 	return commands[args[0]](ctx, args[1:], out)
@@ -86,6 +90,54 @@ func train(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "accuracy %.4f on %d test pictures, before rounding to BF16\n", m.Accuracy(test), test.Len())
+	return nil
+}
+
+// cache writes what attention sees of the first test pictures, all layers and heads.
+func cache(_ context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("cache", flag.ContinueOnError)
+	data := f.String("data", "", "folder of MNIST or Fashion-MNIST")
+	weights := f.String("weights", "", "what train wrote")
+	name := f.String("out", "", "safetensors file to write")
+	pictures := f.Int("pictures", 40, "of the test set")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	test, err := vit.ReadSet(*data, "t10k")
+	if err != nil {
+		return err
+	}
+	if *pictures < 1 || *pictures > test.Len() {
+		return fmt.Errorf("%d pictures of %d", *pictures, test.Len())
+	}
+	stored, err := os.ReadFile(*weights)
+	if err != nil {
+		return err
+	}
+	m, err := vit.Load(bytes.NewReader(stored), nil)
+	if err != nil {
+		return err
+	}
+	n := test.Side * test.Side
+	seen := make([]float32, *pictures*n)
+	for i := range *pictures {
+		test.Load(seen[i*n:][:n], i)
+	}
+	queries, keys, values := m.Cache(seen, *pictures)
+	shape := []int{m.Layers, m.Heads, *pictures * (1 + m.Tokens()), m.Dim / m.Heads}
+	file, err := os.Create(*name)
+	if err != nil {
+		return err
+	}
+	err = tensorfile.WriteSafetensors(file, []tensorfile.Tensor{
+		tensorfile.FromFloat32s("keys", keys, shape...),
+		tensorfile.FromFloat32s("queries", queries, shape...),
+		tensorfile.FromFloat32s("values", values, shape...),
+	}, nil)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: keys, values and queries of %v\n", *name, shape)
 	return nil
 }
 
