@@ -1,6 +1,9 @@
 package kernels
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // The nearest of n words to a vector x is the one with the largest score
 //
@@ -33,6 +36,16 @@ func (l Level) nearestStrip() int { return [...]int{Generic: 16, AVX2: 24, AVX51
 // they stay in the second-level cache for all strips of queries, and a call takes some
 // 50 µs.
 const nearestChunk = 1 << 16
+
+// A nearestScratch is what a search works on. Searches are often short: to allocate it
+// anew would take a good part of their time.
+type nearestScratch struct {
+	packed []float32 // [strips][d][strip] queries
+	best   []float32 // [strips][strip] largest scores
+	tile   []uint32  // [strips][strip] where they were found
+}
+
+var nearestPool = sync.Pool{New: func() any { return new(nearestScratch) }}
 
 // Pack packs the row-major matrix w[i*ldw+j], i < n, j < d, with a bias for each word,
 // n and d at least 1. No biases means -|w|²/2 for each, rounded to float32, which
@@ -96,9 +109,13 @@ func (p *Nearest) Search(index []uint32, score, x []float32, ldx, m int) {
 	// A group of strips at a time goes through each chunk of words.
 	strip, rows := p.level.nearestStrip(), p.level.nearestRows()
 	group := min(max(nearestChunk/(strip*p.d), 1)*strip, (m+strip-1)/strip*strip)
-	packed := make([]float32, group*p.d)
-	best := make([]float32, group)
-	tile := make([]uint32, group)
+	scratch := nearestPool.Get().(*nearestScratch)
+	defer nearestPool.Put(scratch)
+	scratch.packed, scratch.best = grow(scratch.packed, group*p.d), grow(scratch.best, group)
+	if cap(scratch.tile) < group {
+		scratch.tile = make([]uint32, group)
+	}
+	packed, best, tile := scratch.packed, scratch.best, scratch.tile[:group]
 	tiles := len(p.bias) / rows
 	step := max(nearestChunk/(rows*p.d), 1)
 	for from := 0; from < m; from += group {

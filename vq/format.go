@@ -54,8 +54,8 @@ func marshal(q stored) ([]byte, error) {
 }
 
 // Unmarshal returns the quantiser that MarshalBinary stored in data, of any kind in
-// this package. What is wrong with data is a [FormatError]. It allocates a small
-// multiple of the length of data.
+// this package. What is wrong with data is a [FormatError]. It allocates at most
+// some tens of times the length of data.
 func Unmarshal(data []byte) (Quantiser, error) {
 	if len(data) < len(formatMagic)+4 || string(data[:3]) != formatMagic[:3] {
 		return nil, FormatError("not a stored quantiser")

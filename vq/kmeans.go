@@ -315,7 +315,7 @@ func (l *lloyd) revive() {
 }
 
 // Shrink clusters the words of c into k, for a lower rate with the same decoder
-// (Jiang et al., "Extreme Image Compression using Fine-tuned VQGANs", 2023): it
+// (Mao et al., "Extreme Image Compression using Fine-tuned VQGANs", 2023): it
 // returns the smaller codebook, and for each word of c the number of the one that
 // stands for it, so that codes of c can be turned into codes of the result without the
 // vectors. counts says how often each word occurs, see [Usages]; nil for all alike.
