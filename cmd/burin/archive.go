@@ -44,14 +44,14 @@ func modelFlag(usage string) cli.Flag {
 func archiveEncodeFlags() []cli.Flag {
 	return []cli.Flag{
 		modelFlag("trained model of --codec circuit: a file, or the name of one that is built in" + builtIn() + " (default: the one of those that codes smallest)"),
-		&cli.BoolFlag{Name: "embed", Usage: "put the model into the file, which otherwise names it by its hash"},
+		&cli.BoolFlag{Name: "embed", Usage: "put the model into the file, which otherwise names it"},
 		&cli.IntFlag{Name: "block", HideDefault: true, Usage: fmt.Sprintf("pictures of an archive that are coded, and read, together, 1 to %d (default: %d)", circuit.MaxBlock, circuit.DefaultBlock)},
 	}
 }
 
 func archiveDecodeFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("file of the trained model that IN names by its hash"),
+		modelFlag("file of the trained model that IN names"),
 		&cli.StringFlag{Name: "picture", Usage: "of an archive, decode only the picture of this number, from 0, or name"},
 		&cli.BoolFlag{Name: "salvage", Usage: "of a damaged archive, decode what can be; missing pictures are left out of folders and black in IDX files"},
 	}
@@ -155,20 +155,20 @@ type archiveReport struct {
 // A modelReport says which model a file needs.
 type modelReport struct {
 	Model      string `json:"trained_model"` // name, empty if it is not built in
-	Hash       string `json:"trained_model_sha256"`
+	ID         string `json:"trained_model_id"`
 	ModelBytes int    `json:"trained_model_bytes"` // in the file
 }
 
-func newModelReport(hash [32]byte, bytes int) modelReport {
-	return modelReport{circuit.NameOf(hash), fmt.Sprintf("%x", hash), bytes}
+func newModelReport(id circuit.ID, bytes int) modelReport {
+	return modelReport{circuit.NameOf(id), fmt.Sprintf("%x", id), bytes}
 }
 
 func (r modelReport) String() string {
-	text := cmp.Or(r.Model, "model "+r.Hash[:12])
+	text := cmp.Or(r.Model, "model "+r.ID)
 	if r.ModelBytes > 0 {
 		return fmt.Sprintf("%s inside, %d bytes", text, r.ModelBytes)
 	}
-	return text + ", named by its hash"
+	return text + ", not inside"
 }
 
 // encodeArchive makes an archive of a corpus.
@@ -233,7 +233,7 @@ func (s *streams) encodeArchive(ctx context.Context, c *cli.Command, in, out str
 	if o.Embed {
 		embedded = m.Size()
 	}
-	report.modelReport = newModelReport(m.Hash(), embedded)
+	report.modelReport = newModelReport(m.ID(), embedded)
 	pixels := float64(report.Pictures) * float64(m.Width()*m.Height())
 	report.BPP = 8 * float64(report.Bytes) / pixels
 	report.Ratio = pixels * float64(m.Channels()) / float64(report.Bytes)
@@ -681,5 +681,5 @@ func (a *archiveInfo) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "archive\t%d %s%s, in blocks of %d\n", a.Pictures, kind, names, a.Block)
 	}
-	fmt.Fprintf(w, "trained model\t%s, sha256 %s\n", a.modelReport, a.Hash)
+	fmt.Fprintf(w, "trained model\t%s, %s\n", a.modelReport, a.ID)
 }

@@ -151,7 +151,7 @@ func TestArchiveInfo(t *testing.T) {
 	archiveFolder(t)
 	mustRun(t, nil, "encode", "--codec=circuit", "--model=m.model", "set")
 	r := mustRun(t, nil, "info", "set.burin")
-	for _, want := range []string{`30 pictures "set", with names, in blocks of 64`, "named by its hash, sha256 ", "9 x 7, 8-bit Gray", "section BLCK"} {
+	for _, want := range []string{`30 pictures "set", with names, in blocks of 64`, "not inside, ", "9 x 7, 8-bit Gray", "section BLCK"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q in\n%s", want, r.stdout)
 		}

@@ -122,8 +122,7 @@ func (s *streams) benchSmall(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	hash := m.Hash()
-	r := &smallReport{Input: in, Pictures: len(pictures), Width: size.Dx(), Height: size.Dy(), Checksum: sum, Model: newModelReport(hash, 0).String(), Bytes: m.Size()}
+	r := &smallReport{Input: in, Pictures: len(pictures), Width: size.Dx(), Height: size.Dy(), Checksum: sum, Model: newModelReport(m.ID(), 0).String(), Bytes: m.Size()}
 	r.Singles = len(singles)
 	bpp := func(n int64, pictures int) float64 {
 		return 8 * float64(n) / float64(pictures) / float64(size.Dx()*size.Dy())

@@ -29,7 +29,7 @@ func TestArchive(t *testing.T) {
 				}
 				checkArchive(t, file, pictures, weights...)
 				a := openArchive(t, file, weights...)
-				want := Info{Archive: true, Pictures: n, Block: 8, CollectionName: "letters", Model: m.Hash()}
+				want := Info{Archive: true, Pictures: n, Block: 8, CollectionName: "letters", Model: m.ID()}
 				if embed {
 					want.ModelBytes = m.Size()
 				}
@@ -241,14 +241,14 @@ func TestNotArchive(t *testing.T) {
 	if _, err := NewArchiveReader(bytes.NewReader(single.Bytes()), int64(single.Len()), nil); !errors.Is(err, ErrNotArchive) {
 		t.Error(err)
 	}
-	if info, err := Stat(bytes.NewReader(single.Bytes()), int64(single.Len()), nil); err != nil || *info != (Info{Pictures: 1, Block: 1, Model: m.Hash()}) {
+	if info, err := Stat(bytes.NewReader(single.Bytes()), int64(single.Len()), nil); err != nil || *info != (Info{Pictures: 1, Block: 1, Model: m.ID()}) {
 		t.Errorf("%+v, %v", info, err)
 	}
 	file := archive(t, m, p, nil)
 	if _, err := codec.Decode(bytes.NewReader(file)); !errors.As(err, new(codec.UnsupportedError)) || !strings.Contains(err.Error(), "archive") {
 		t.Error(err)
 	}
-	if _, err := NewArchiveReader(bytes.NewReader(file), int64(len(file)), nil); !errors.Is(err, codec.ErrModelMismatch) || !strings.Contains(err.Error(), fmt.Sprintf("%x", m.Hash())) {
+	if _, err := NewArchiveReader(bytes.NewReader(file), int64(len(file)), nil); !errors.Is(err, codec.ErrModelMismatch) || !strings.Contains(err.Error(), fmt.Sprintf("%x", m.ID())) {
 		t.Error(err)
 	}
 }

@@ -28,8 +28,8 @@ type Info struct {
 	CollectionName string // may be empty
 	Named          bool   // the pictures have names
 
-	Model      [sha256.Size]byte // hash of the model
-	ModelBytes int               // size of the model in the file, 0 if that only names it
+	Model      ID
+	ModelBytes int // size of the model in the file, 0 if that only names it
 }
 
 // An ArchiveReader reads the pictures of an archive, in any order. It is safe for
@@ -147,10 +147,10 @@ func (a *ArchiveReader) readHead(payload []byte) error {
 
 func (a *ArchiveReader) readModelInfo(payload []byte) error {
 	switch {
-	case len(payload) == 1+sha256.Size && payload[0] == modelNamed:
-		a.info.Model = [sha256.Size]byte(payload[1:])
+	case len(payload) == 1+len(ID{}) && payload[0] == modelNamed:
+		a.info.Model = ID(payload[1:])
 	case len(payload) > 0 && payload[0] == modelInside:
-		a.info.Model, a.info.ModelBytes = sha256.Sum256(payload[1:]), len(payload)-1
+		a.info.Model, a.info.ModelBytes = idOf(sha256.Sum256(payload[1:])), len(payload)-1
 	default:
 		return codec.FormatError("circuit: invalid model section")
 	}

@@ -310,8 +310,8 @@ func TestRegister(t *testing.T) {
 	if got, err := Named("test"); err != nil || got.Hash() != m.Hash() {
 		t.Fatal(err)
 	}
-	if NameOf(m.Hash()) != "test" || NameOf([32]byte{}) != "" || !slices.Contains(Names(), "test") {
-		t.Error(NameOf(m.Hash()), Names())
+	if NameOf(m.ID()) != "test" || NameOf(ID{}) != "" || !slices.Contains(Names(), "test") {
+		t.Error(NameOf(m.ID()), Names())
 	}
 	if _, err := Named("no such"); !errors.As(err, new(codec.OptionError)) || !strings.Contains(err.Error(), "test") {
 		t.Error(err)

@@ -28,6 +28,13 @@ const (
 	maxCats      = 256
 )
 
+// An ID names a model in files: the first 8 bytes of its hash. In a file of a single
+// picture all 32 would be half of its bytes. IDs tell models apart, and no more: who needs
+// to know that a model is the very one compares hashes.
+type ID [8]byte
+
+func idOf(hash [sha256.Size]byte) ID { return ID(hash[:]) }
+
 // A Model is a circuit for the pictures of one size. It is immutable and may be used
 // by several goroutines.
 type Model struct {
@@ -119,8 +126,11 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 // MarshalBinary returns the model file. The error is always nil.
 func (m *Model) MarshalBinary() ([]byte, error) { return bytes.Clone(m.file), nil }
 
-// Hash returns the SHA-256 of the model file, which names the model in files.
+// Hash returns the SHA-256 of the model file.
 func (m *Model) Hash() [sha256.Size]byte { return m.hash }
+
+// ID returns what names the model in files.
+func (m *Model) ID() ID { return idOf(m.hash) }
 
 // Size returns the size of the model file in bytes.
 func (m *Model) Size() int { return len(m.file) }

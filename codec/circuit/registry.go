@@ -18,7 +18,7 @@ type registered struct {
 	name string
 	file []byte
 	head *modelHead
-	hash func() [sha256.Size]byte
+	id   func() ID
 	read func() (*Model, error)
 }
 
@@ -28,7 +28,7 @@ var registry struct {
 }
 
 // Register makes a model known under a name, by which [Named] finds it, and by its
-// hash, by which files do. It is meant to be called from init functions: the file is
+// ID, by which files do. It is meant to be called from init functions: the file is
 // read only when the model is needed. It panics if the name is taken or the file is
 // none of a model.
 func Register(name string, file []byte) {
@@ -45,7 +45,7 @@ func Register(name string, file []byte) {
 	}
 	registry.models = append(registry.models, &registered{
 		name: name, file: file, head: head,
-		hash: sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(file) }),
+		id:   sync.OnceValue(func() ID { return idOf(sha256.Sum256(file)) }),
 		read: sync.OnceValues(func() (*Model, error) { return ReadModel(file, math.MaxInt64) }),
 	})
 }
@@ -79,10 +79,10 @@ func Named(name string) (*Model, error) {
 	return nil, codec.OptionError(fmt.Sprintf("circuit: no model %q, %s", name, known))
 }
 
-// NameOf returns the name under which a model of a hash is registered, or "".
-func NameOf(hash [sha256.Size]byte) string {
+// NameOf returns the name under which a model is registered, or "".
+func NameOf(id ID) string {
 	for _, r := range registeredModels() {
-		if r.hash() == hash {
+		if r.id() == id {
 			return r.name
 		}
 	}
@@ -166,7 +166,7 @@ func knownShapes() string {
 // A model section holds
 //
 //	method  0: the model is named, 1: it is inside
-//	model   its SHA-256, or its file
+//	model   its ID, or its file
 
 const (
 	modelNamed  = 0
@@ -177,7 +177,8 @@ func modelSection(m *Model, embed bool) []byte {
 	if embed {
 		return append([]byte{modelInside}, m.file...)
 	}
-	return append([]byte{modelNamed}, m.hash[:]...)
+	id := m.ID()
+	return append([]byte{modelNamed}, id[:]...)
 }
 
 // readModelSection returns the model of pictures of a size, which is inside, among
@@ -205,19 +206,19 @@ func findModel(payload []byte, weights []codec.Weights, l codec.Limits) (*Model,
 		}
 		return m, err
 	}
-	if len(body) != sha256.Size {
-		return nil, codec.FormatError("circuit: invalid hash of a model")
+	if len(body) != len(ID{}) {
+		return nil, codec.FormatError("circuit: invalid ID of a model")
 	}
-	hash := [sha256.Size]byte(body)
+	id := ID(body)
 	for _, w := range weights {
-		if m, ok := w.(*Model); ok && m.hash == hash {
+		if m, ok := w.(*Model); ok && m.ID() == id {
 			return m, nil
 		}
 	}
 	for _, r := range registeredModels() {
-		if r.hash() == hash {
+		if r.id() == id {
 			return r.read()
 		}
 	}
-	return nil, fmt.Errorf("%w: circuit model %x, which is neither given nor among the registered (%s)", codec.ErrModelMismatch, hash, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("%w: circuit model %x, which is neither given nor among the registered (%s)", codec.ErrModelMismatch, id, strings.Join(Names(), ", "))
 }

@@ -105,7 +105,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name := circuit.NameOf(m.Hash()); name != set.name {
+			if name := circuit.NameOf(m.ID()); name != set.name {
 				t.Errorf("model %s codes them smallest", name)
 			}
 			var b bytes.Buffer
