@@ -246,15 +246,25 @@ func TrainIBQ(x []float32, d, k int, weights *IBQOptions, o *LearnOptions) (*Cod
 	if err != nil {
 		return nil, err
 	}
+	// The choice is a softmax of inner products, whose sharpness depends on the scale:
+	// train on elements of size 1. Words larger all alike are chosen alike.
+	scale := float32(elementScale(x))
+	unit := slices.Clone(x)
+	for i := range unit {
+		unit[i] /= scale
+	}
 	r := newRand(opt.Seed, 10)
 	words := make([]float32, 0, k*d)
 	for _, i := range r.Perm(n)[:k] {
-		words = append(words, x[i*d:(i+1)*d]...)
+		words = append(words, unit[i*d:(i+1)*d]...)
 	}
 	q, err := NewIBQ(words, d, weights, opt.Pool)
 	if err != nil {
 		return nil, err
 	}
-	opt.learn(q, x, d)
-	return q.Codebook()
+	opt.learn(q, unit, d)
+	for i, v := range q.words.Data {
+		words[i] = v * scale
+	}
+	return NewCodebook(words, d, InnerProduct)
 }
