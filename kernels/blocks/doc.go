@@ -29,8 +29,9 @@
 // # Products
 //
 // [Matrix] holds a matrix with the rows interleaved for the processor, in the same number
-// of bits, and multiplies it with [Activations], vectors in 8 bits with a scale for each
-// group. One kernel with a table of 16 levels serves all formats of four bits. Sums within
+// of bits (half a bit more for NVFP4, a quarter for MXFP4, and TQ1_0 as TQ2_0), and
+// multiplies it with [Activations], vectors in 8 bits with a scale for each group. One kernel with a table of 16 levels serves all formats of four bits. Sums within
 // a group are exact integers and groups are added in order, rounded to float32 after every
 // operation, so that the product has the same bits in every tier of package kernels.
+// [PlaneMatrix] looks sums up in tables instead.
 package blocks
