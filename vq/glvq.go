@@ -17,18 +17,15 @@ import (
 //	G = sum(y z') * inverse(sum(z z'))
 //
 // and for given G the codes are found anew, in turns. As rounding is not the nearest
-// point, the error may rise: the best G is kept. Starts are the axes, and the principal
-// components, each times its deviation and a common factor, which is searched.
+// point, the error may rise: that is the end, and the best G is kept. Starts are the axes, and the principal
+// components, each times its deviation and the step that suits a normal distribution.
 //
 // A curve bends numbers before, y = (sqrt(1+4c|x|)-1)/(2c) with the sign of x, so that
 // levels are closer around 0; back it is x = y + c*y*|y|, which takes no function that
 // differs between processors, unlike the paper's logarithms. Some c are tried.
-const (
-	glvqRounds = 25
-	maxGLVQDim = 32
-)
+const maxGLVQDim = 32
 
-var glvqCurves = []float64{0, .1, .2, .4}
+var glvqCurves = []float64{0, .1, .3}
 
 // GLVQ cuts vectors of d elements into groups of n, and gives each group a lattice of
 // its own, of n directions G, bent by a curve, and bits of its own: an element has B
@@ -166,26 +163,14 @@ func trainGroup(x []float32, n, bits int) (glvqGroup, float64) {
 			starts = append(starts, &v)
 		}
 		for _, start := range starts {
-			at := func(scale float64) (glvqGroup, bool) {
-				var g mat.Dense
-				g.Scale(scale, start)
-				return newGLVQGroup(bits, curve, &g)
-			}
-			fit := normalStep(bits)
-			scale := bestScale(fit/2, fit*2, func(s float64) float64 {
-				g, ok := at(s)
-				if !ok {
-					return math.Inf(1)
-				}
-				return try(g)
-			})
-			group, ok := at(scale)
-			for range glvqRounds {
-				if !ok {
+			start.Scale(normalStep(bits), start)
+			group, ok := newGLVQGroup(bits, curve, start)
+			for last := math.Inf(1); ok; {
+				e := try(group)
+				if !(e < last*(1-2e-4)) {
 					break
 				}
-				before := bestErr
-				try(group)
+				last = e
 				z := mat.NewDense(rows, n, nil)
 				for i, u := range codes {
 					z.Set(i/n, i%n, float64(u)+.5-math.Exp2(float64(bits-1)))
@@ -195,9 +180,6 @@ func trainGroup(x []float32, n, bits int) (glvqGroup, float64) {
 					break
 				}
 				group, ok = newGLVQGroup(bits, curve, mat.DenseCopyOf(gt.T()))
-				if ok && try(group) >= before && bestErr == before {
-					break
-				}
 			}
 		}
 	}

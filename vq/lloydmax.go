@@ -33,7 +33,8 @@ const MaxLevels = 1 << 12
 // mean squared error at 1, 2, 3 and 4 bits is 0.3634, 0.1175, 0.03454 and 0.009497.
 type LloydMax struct {
 	levels []float32 // [n], not falling
-	edges  []float32 // between levels; filled up to a power of two, less 1, by infinity
+	edges  []float32 // between levels, [n-1]
+	keys   []int64   // of the edges; filled up to a power of two, less 1
 	sizes  [1]int
 }
 
@@ -54,8 +55,9 @@ func NewLloydMax(levels int, deviation float32) (*LloydMax, error) {
 }
 
 // TrainLloydMax returns the quantiser of at most the given levels, 2..MaxLevels, that
-// Lloyd's iteration finds for the numbers x. Fewer levels remain where x has fewer
-// different numbers.
+// Lloyd's iteration finds for the numbers x, from a start that is the best up to the
+// width of 2048 runs of numbers. Fewer levels remain where x has fewer different
+// numbers.
 func TrainLloydMax(x []float32, levels int) (*LloydMax, error) {
 	if levels < 2 || levels > MaxLevels {
 		return nil, fmt.Errorf("%w: %d levels, want 2..%d", ErrOptions, levels, MaxLevels)
@@ -77,9 +79,7 @@ func TrainLloydMax(x []float32, levels int) (*LloydMax, error) {
 	if distinct <= levels {
 		return newLloydMax(slices.Compact(s)), nil
 	}
-	// The start is at quantiles of the density to the power of 1/3, estimated from the
-	// distances between 4*levels quantiles, so that far ones have levels as well.
-	y := startLevels(s, levels)
+	y := startLevels(s, sums, levels)
 	ends := make([]int, levels+1) // numbers up to the level's upper edge
 	for range 1000 {
 		same := true
@@ -119,28 +119,69 @@ func TrainLloydMax(x []float32, levels int) (*LloydMax, error) {
 	return newLloydMax(l), nil
 }
 
-// startLevels returns rising levels for the sorted numbers s.
-func startLevels(s []float32, levels int) []float64 {
-	cells := min(4*levels, len(s)-1)
-	at := func(i int) float64 { return float64(s[i*(len(s)-1)/cells]) }
-	// A cell of equal probability and width w has density 1/w: its share is
-	// w*(1/w)^(1/3).
-	total := make([]float64, cells+1)
-	for i := range cells {
-		total[i+1] = total[i] + math.Pow(at(i+1)-at(i), 2./3)
+// startLevels returns rising levels for the sorted numbers s, whose sums are given: the
+// best where each run of some numbers must be on one level.
+//
+// With e[k][j] the least error of the first j runs on k levels,
+//
+//	e[k][j] = min over i of e[k-1][i] + error of runs i..j-1 on one level
+//
+// and the best i does not fall with j, so that of the middle j bounds those on either
+// side (divide and conquer; Wu, Optimal quantization by matrix searching, 1991, has the
+// monotony): some levels*runs*log2(runs) steps.
+func startLevels(s []float32, sums []float64, levels int) []float64 {
+	runs := min(max(2048, 4*levels), len(s))
+	at := func(run int) int { return run * len(s) / runs }
+	// The error of numbers from..to-1 is that of squares less what the mean saves; the
+	// sum of squares is the same for all levels.
+	saved := func(i, j int) float64 {
+		a, b := at(i), at(j)
+		if a == b {
+			return 0
+		}
+		sum := sums[b] - sums[a]
+		return sum * sum / float64(b-a)
+	}
+	before, now := make([]float64, runs+1), make([]float64, runs+1)
+	for j := range before {
+		before[j] = saved(0, j)
+	}
+	from := make([][]int32, levels)
+	for k := 1; k < levels; k++ {
+		first := make([]int32, runs+1)
+		var solve func(lo, hi, least, most int)
+		solve = func(lo, hi, least, most int) {
+			if lo > hi {
+				return
+			}
+			j := (lo + hi) / 2
+			best, arg := math.Inf(-1), least
+			for i := least; i <= min(most, j); i++ {
+				if v := before[i] + saved(i, j); v > best {
+					best, arg = v, i
+				}
+			}
+			now[j], first[j] = best, int32(arg)
+			solve(lo, j-1, least, arg)
+			solve(j+1, hi, arg, most)
+		}
+		solve(0, runs, 0, runs)
+		from[k] = first
+		before, now = now, before
 	}
 	y := make([]float64, levels)
-	c := 0
-	for i := range y {
-		want := (float64(i) + .5) / float64(levels) * total[cells]
-		for c+1 < cells && total[c+1] <= want {
-			c++
+	j := runs
+	for k := levels - 1; k >= 0; k-- {
+		i := 0
+		if k > 0 {
+			i = int(from[k][j])
 		}
-		f := 0.0
-		if w := total[c+1] - total[c]; w > 0 {
-			f = min((want-total[c])/w, 1)
+		if a, b := at(i), at(j); b > a {
+			y[k] = (sums[b] - sums[a]) / float64(b-a)
+		} else if k+1 < levels {
+			y[k] = y[k+1]
 		}
-		y[i] = at(c) + f*(at(c+1)-at(c))
+		j = i
 	}
 	return y
 }
@@ -151,14 +192,21 @@ func newLloydMax(levels []float32) *LloydMax {
 	for full < len(levels) {
 		full *= 2
 	}
-	q.edges = make([]float32, full-1)
-	for i := range q.edges {
-		q.edges[i] = float32(math.Inf(1))
+	q.keys = make([]int64, full-1)
+	for i := range q.keys {
+		q.keys[i] = math.MaxInt64
 		if i+1 < len(levels) {
-			q.edges[i] = levels[i]/2 + levels[i+1]/2
+			q.edges = append(q.edges, levels[i]/2+levels[i+1]/2)
+			q.keys[i] = orderKey(q.edges[i])
 		}
 	}
 	return q
+}
+
+// orderKey returns a number whose order is that of v.
+func orderKey(v float32) int64 {
+	b := int32(math.Float32bits(v))
+	return int64(b ^ int32(uint32(b>>31)>>1))
 }
 
 // Levels returns a copy of what the codes stand for, in their order.
@@ -173,13 +221,12 @@ func (q *LloydMax) Sizes() []int { return q.sizes[:] }
 // Encode finds the nearest levels, the lower of two.
 func (q *LloydMax) Encode(codes []uint32, x []float32) {
 	checkRows(q, codes, x)
-	half := (len(q.edges) + 1) / 2
+	// Binary search without branches: the sign of a difference says where to go on.
+	half := (len(q.keys) + 1) / 2
 	for i, v := range x {
-		at := 0
+		key, at := orderKey(v), 0
 		for s := half; s > 0; s /= 2 {
-			if v > q.edges[at+s-1] {
-				at += s
-			}
+			at += s & int((q.keys[at+s-1]-key)>>63)
 		}
 		codes[i] = uint32(at)
 	}

@@ -11,7 +11,7 @@ import (
 // only for the vectors that matter. (Locally-adaptive vector quantisation, arXiv
 // 2304.04759.)
 //
-// A vector has 2+d codes: the lower end and the step, of 16 bits each, and a level for
+// A vector has 2+d codes: the lower end, in sixteenths of a step, and the step, of 16 bits each, and a level for
 // each element; with a second stage d more levels follow. That is B+R+32/d bits a
 // dimension, and two passes to encode. The error is that of a step of the range over
 // 2^B-1, squared, over 12.
@@ -49,8 +49,14 @@ func means(x []float32, d int) []float32 {
 	return m
 }
 
+// The lower end of a range is a multiple of 1/16 of the step; codes are from the middle.
+const (
+	lvqSubsteps = 16
+	lvqMiddle   = 1 << 15
+)
+
 func newLVQ(mean []float32, bits, residual int) *LVQ {
-	q := &LVQ{mean: mean, bits: bits, residual: residual, sizes: []int{scaleSize, scaleSize}}
+	q := &LVQ{mean: mean, bits: bits, residual: residual, sizes: []int{2 * lvqMiddle, scaleSize}}
 	for range mean {
 		q.sizes = append(q.sizes, 1<<bits)
 	}
@@ -60,29 +66,6 @@ func newLVQ(mean []float32, bits, residual int) *LVQ {
 		}
 	}
 	return q
-}
-
-// signedCode returns the largest number with a code that is not above v, and that code:
-// that of a scale in its upper 15 bits, rounded to 7 bits, and the sign below.
-func signedCode(v float32) (float32, uint32) {
-	if v != v {
-		v = 0
-	}
-	b := math.Float32bits(v)
-	code := min(b<<1>>17, scaleSize/2-1)
-	if b>>31 != 0 {
-		if b&(1<<16-1) != 0 { // away from 0
-			code = min(code+1, scaleSize/2-1)
-		}
-		code = code<<1 | 1
-	} else {
-		code <<= 1
-	}
-	return signedOf(code), code
-}
-
-func signedOf(code uint32) float32 {
-	return math.Float32frombits(code>>1<<16 | code<<31)
 }
 
 // Dim returns d.
@@ -102,14 +85,19 @@ func (q *LVQ) Encode(codes []uint32, x []float32) {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 		top := float32(uint32(1)<<q.bits - 1)
-		low, lowCode := signedCode(lo)
-		step := (hi - low) / top
+		// The lower end is rounded down by up to a substep.
+		step := max((hi-lo)/(top-1./lvqSubsteps), max(lo, -lo)/(lvqMiddle/lvqSubsteps-1))
 		stepCode := scaleCode(step)
 		if scaleOf(stepCode) < step { // so that the largest number is in the range
 			stepCode = min(stepCode+1, scaleSize-1)
 		}
 		step = scaleOf(stepCode)
-		codes[0], codes[1] = lowCode, stepCode
+		low := float32(math.Floor(float64(lo) / float64(step) * lvqSubsteps))
+		if !(max(low, -low) < lvqMiddle) {
+			low = 0
+		}
+		codes[0], codes[1] = uint32(low+lvqMiddle), stepCode
+		low *= step / lvqSubsteps
 		for j, v := range x[:d] {
 			v -= q.mean[j]
 			c := level((v-low)/step, top)
@@ -137,9 +125,11 @@ func (q *LVQ) Decode(x []float32, codes []uint32) {
 	d := len(q.mean)
 	inv := 1 / float32(uint32(1)<<max(q.residual, 1)-1)
 	for ; len(codes) > 0; codes, x = codes[len(q.sizes):], x[d:] {
-		checkBelow(codes[:2], scaleSize)
+		checkBelow(codes[:1], 2*lvqMiddle)
+		checkBelow(codes[1:2], scaleSize)
 		checkBelow(codes[2:2+d], 1<<q.bits)
-		low, step := signedOf(codes[0]), scaleOf(codes[1])
+		step := scaleOf(codes[1])
+		low := (float32(codes[0]) - lvqMiddle) * (step / lvqSubsteps)
 		for j, c := range codes[2 : 2+d] {
 			x[j] = low + float32(float32(c)*step)
 		}

@@ -111,11 +111,7 @@ func allot(variances []float64, budget int) (widths, bits []int) {
 	for i, v := range variances {
 		sums[i+1] = sums[i] + v
 	}
-	var errors [MaxRaBitQBits + 1]float64
-	errors[0] = 1
-	for b := 1; b < len(errors); b++ {
-		errors[b] = evenError(b, normalStep(b))
-	}
+	levels := evenLevels()
 	type choice struct {
 		err  float64
 		end  uint8
@@ -130,7 +126,7 @@ func allot(variances []float64, budget int) (widths, bits []int) {
 			for end := i + 1; end <= blocks; end++ {
 				width := ends[end] - ends[i]
 				variance := sums[ends[end]] - sums[ends[i]]
-				for b, e := range errors {
+				for b, l := range levels {
 					cost := width * b
 					if b > 0 {
 						cost += 32
@@ -138,7 +134,7 @@ func allot(variances []float64, budget int) (widths, bits []int) {
 					if cost > left {
 						break
 					}
-					if e = e*variance + best[end][left-cost].err; e < c.err {
+					if e := l.err*variance + best[end][left-cost].err; e < c.err {
 						c = choice{e, uint8(end), uint8(b)}
 					}
 				}

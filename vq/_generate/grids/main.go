@@ -2,10 +2,10 @@
 // mean squared distance to normally distributed vectors that Lloyd's iteration finds.
 //
 // The distribution is that of a low-discrepancy sequence mapped to normal numbers. Of
-// ten random starts, of the density of a good grid for many points (that of the
+// ten random starts, of the density of a good grid of many points (that of the
 // distribution to the power of 1/2), the best is kept, and improved by moving points that
-// are picked at random. Points are stored in units of
-// 2^-12 and sorted by angle within rings, so that near points have near numbers.
+// are picked at random. Points are stored in units of 2^-12 and sorted by angle within
+// rings, so that near points have near numbers.
 //
 //	go run . > ../../normalgrids.go
 package main
@@ -42,26 +42,36 @@ func normal() []point {
 	return pts
 }
 
+// lloyd moves the points y, at most so many times, and returns the error before the last
+// time.
 func lloyd(x []point, y []point, rounds int) (mse float64) {
 	last := make([]int, len(x))
+	sum, count := make([]point, len(y)), make([]float64, len(y))
 	for range rounds {
-		sum := make([]point, len(y))
-		count := make([]float64, len(y))
+		slices.SortFunc(y, func(a, b point) int { return cmp.Compare(a[0], b[0]) })
+		clear(sum)
+		clear(count)
+		before := mse
 		mse = 0
-		moved := 0
 		for i, p := range x {
-			best, at := math.Inf(1), 0
-			for j, q := range y {
-				a, b := p[0]-q[0], p[1]-q[1]
+			// From where the number last was to both sides, while the first elements
+			// are near enough.
+			at := last[i]
+			best := math.Inf(1)
+			try := func(j int) bool {
+				a, b := p[0]-y[j][0], p[1]-y[j][1]
 				if d := a*a + b*b; d < best {
 					best, at = d, j
 				}
+				return a*a < best
+			}
+			from := at
+			for j := from; j < len(y) && (try(j) || y[j][0] < p[0]); j++ {
+			}
+			for j := from - 1; j >= 0 && (try(j) || y[j][0] > p[0]); j-- {
 			}
 			mse += best
-			if last[i] != at {
-				last[i] = at
-				moved++
-			}
+			last[i] = at
 			sum[at][0] += p[0]
 			sum[at][1] += p[1]
 			count[at]++
@@ -71,7 +81,7 @@ func lloyd(x []point, y []point, rounds int) (mse float64) {
 				y[j] = point{sum[j][0] / count[j], sum[j][1] / count[j]}
 			}
 		}
-		if moved == 0 {
+		if math.Abs(before-mse) < 1e-7*mse {
 			break
 		}
 	}
