@@ -116,7 +116,7 @@ func (b *blocks) next() (tensor, bytes, size int, ok bool) {
 }
 
 // Compress reads the safetensors file r to its end and writes its compressed form to w.
-// The same file gives the same bytes.
+// The same file gives the same bytes on every processor.
 func Compress(ctx context.Context, w io.Writer, r io.Reader, options *Options) (*Info, error) {
 	o, err := options.check()
 	if err != nil {
