@@ -106,7 +106,7 @@ func TestGaussianOracle(t *testing.T) {
 }
 
 func TestGaussianMeasured(t *testing.T) {
-	x := normals(1<<16, 5)
+	x := normals(1<<17, 5)
 	for _, c := range measured {
 		if testing.Short() && strings.HasPrefix(c.name, "trellis") {
 			continue
@@ -114,7 +114,7 @@ func TestGaussianMeasured(t *testing.T) {
 		q := c.make()
 		x := x
 		if _, ok := q.(*Trellis); ok {
-			x = x[:1<<12]
+			x = x[:1<<13]
 		}
 		if got := MSE(q, x); math.Abs(got/c.mse-1) > .03 {
 			t.Errorf("%s at %.2f bits: %.6f, want %.6f within 3 %%", c.name, BitsPerDim(q), got, c.mse)
