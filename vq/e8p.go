@@ -436,7 +436,7 @@ func (q *E8P) Decode(x []float32, codes []uint32) {
 		checkBelow(codes[:1], 1<<16)
 		e8p.decode(&p, codes[0])
 		for j, v := range p {
-			x[j] = v * first
+			x[j] = float32(v * first)
 		}
 		if m == 1 {
 			continue

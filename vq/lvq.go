@@ -129,7 +129,7 @@ func (q *LVQ) Decode(x []float32, codes []uint32) {
 		checkBelow(codes[1:2], scaleSize)
 		checkBelow(codes[2:2+d], 1<<q.bits)
 		step := scaleOf(codes[1])
-		low := (float32(codes[0]) - lvqMiddle) * (step / lvqSubsteps)
+		low := float32((float32(codes[0]) - lvqMiddle) * (step / lvqSubsteps))
 		for j, c := range codes[2 : 2+d] {
 			x[j] = low + float32(float32(c)*step)
 		}
