@@ -38,6 +38,9 @@ func (s *streams) trainCircuitCommand() *cli.Command {
 			&cli.IntFlag{Name: "grow-epochs", Value: o.GrowEpochs, Usage: "by batches, after each time"},
 			&cli.Float64Flag{Name: "prune", Value: o.Prune, Usage: "share of the states to remove each time"},
 			&cli.IntFlag{Name: "max-states", Value: o.MaxStates, Usage: "of a hidden variable, when growing"},
+			&cli.IntFlag{Name: "logistics", Value: o.Logistics, Usage: "of a state: its values are a mixture of so many discretised logistics; 0 for a table"},
+			&cli.Float64Flag{Name: "band-prior", Value: o.BandPrior, Usage: "counts that smooth each 16 values of a table towards all states' distribution"},
+			&cli.IntFlag{Name: "pictures", Usage: "train on the first so many only; 0 for all"},
 			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "pictures in a batch"},
 			&cli.Float64Flag{Name: "validation", Value: o.Validation, Usage: "share of the pictures that is held out"},
 			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the split, the first states and the order"},
@@ -66,13 +69,17 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	data, size, err := circuitData(ctx, corpus)
+	if c.Int("pictures") < 0 {
+		return usagef("train circuit: %d pictures", c.Int("pictures"))
+	}
+	data, size, err := circuitData(ctx, corpus, c.Int("pictures"))
 	if err != nil {
 		return err
 	}
 	o := circuit.DefaultOptions()
 	o.States, o.Epochs, o.FullEpochs, o.Batch = c.Int("states"), c.Int("epochs"), c.Int("full-epochs"), c.Int("batch")
 	o.Grow, o.GrowEpochs, o.Prune, o.MaxStates = c.Int("grow"), c.Int("grow-epochs"), c.Float64("prune"), c.Int("max-states")
+	o.Logistics, o.BandPrior = c.Int("logistics"), c.Float64("band-prior")
 	o.Validation, o.Seed, o.Workers = c.Float64("validation"), c.Uint64("seed"), c.Int("workers")
 	o.Progress = func(p circuit.Progress) {
 		held := ""
@@ -146,9 +153,9 @@ func circuitTrainer(checkpoint string, d *circuit.Dataset, o *circuit.Options) (
 	return circuit.NewTrainer(d, o)
 }
 
-// circuitData reads a corpus of pictures of one size. The values of a picture are its
+// circuitData reads the first pictures of a corpus, of one size, all for most 0. The values of a picture are its
 // samples row by row, those of a pixel side by side.
-func circuitData(ctx context.Context, corpus *dataset.Corpus) (*circuit.Dataset, image.Point, error) {
+func circuitData(ctx context.Context, corpus *dataset.Corpus, most int) (*circuit.Dataset, image.Point, error) {
 	d := &circuit.Dataset{Cats: 256}
 	var size image.Point
 	for e, err := range corpus.All(ctx) {
@@ -167,6 +174,9 @@ func circuitData(ctx context.Context, corpus *dataset.Corpus) (*circuit.Dataset,
 		}
 		b := m.Bounds()
 		n := b.Dx() * b.Dy() * values
+		if d.Vars > 0 && most > 0 && len(d.Values) == most*d.Vars {
+			break
+		}
 		if d.Vars == 0 {
 			size, d.Vars = b.Size(), n
 			d.Values = make([]uint16, 0, max(corpus.Len(), 1)*n)

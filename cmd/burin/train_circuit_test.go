@@ -55,6 +55,21 @@ func TestTrainCircuit(t *testing.T) {
 		t.Errorf("model of %v", m)
 	}
 
+	r = mustRun(t, nil, "train", "circuit", "--data", "in", "--out", "l.model", "--states", "4", "--epochs", "1", "--full-epochs", "1",
+		"--logistics", "2", "--band-prior", "5", "--pictures", "20")
+	logistic, err := os.ReadFile("l.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codeccircuit.ReadModel(logistic, 1<<24); err != nil || len(logistic) >= len(file) {
+		t.Errorf("a model of logistics of %d bytes, %d with tables: %v, %q", len(logistic), len(file), err, r.stderr)
+	}
+	for _, wrong := range [][]string{{"--pictures", "-1"}, {"--logistics", "9"}, {"--band-prior", "0"}} {
+		if r := burin(nil, append([]string{"train", "circuit", "--data", "in", "--out", "w.model"}, wrong...)...); r.code != exitUsage {
+			t.Errorf("%v: exit %d, %q", wrong, r.code, r.stderr)
+		}
+	}
+
 	if r := burin(nil, args...); r.code != exitFailure || !strings.Contains(r.stderr, "exists") {
 		t.Errorf("over a file: exit %d, %q", r.code, r.stderr)
 	}

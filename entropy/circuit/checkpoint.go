@@ -12,7 +12,8 @@ import (
 )
 
 // A checkpoint is a line of JSON, then the averaged counts of all nodes as
-// little-endian float32, then the CRC-32C of all that. It is for the program that
+// little-endian float32, with those of logistic leaves the mixtures behind those of each
+// node, then the CRC-32C of all that. It is for the program that
 // wrote it, not for keeping.
 
 const checkpointMagic = "burin circuit checkpoint 1"
@@ -73,7 +74,11 @@ func (t *Trainer) WriteTo(w io.Writer) (int64, error) {
 	write(append(line, '\n'))
 	var buf []byte
 	for i := range t.trans {
-		for _, p := range [2][]float32{t.trans[i], t.leaf[i]} {
+		parts := [][]float32{t.trans[i], t.leaf[i]}
+		if t.c.Logistics > 0 {
+			parts = append(parts, t.c.Mix[i])
+		}
+		for _, p := range parts {
 			buf, _ = binary.Append(buf[:0], binary.LittleEndian, p)
 			write(buf)
 		}
@@ -113,13 +118,20 @@ func ResumeTrainer(r io.Reader, d *Dataset, o *Options) (*Trainer, error) {
 	if err := h.Tree.Validate(); err != nil || len(h.Tree.Order) != d.Vars || len(h.States) != d.Vars || h.Epoch < 0 {
 		return nil, fmt.Errorf("%w: bad tree", ErrCheckpoint)
 	}
-	c := &Circuit{Tree: h.Tree, Cats: d.Cats, States: h.States}
+	if err := h.Options.validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	c := &Circuit{Tree: h.Tree, Cats: d.Cats, States: h.States, Logistics: h.Options.Logistics}
 	var trans, leaf [][]float32
 	for i, m := range h.States {
 		if m < 1 || m > MaxStates {
 			return nil, fmt.Errorf("%w: %d states", ErrCheckpoint, m)
 		}
-		for k, n := range [2]int{c.parentStates(i) * m, m * d.Cats} {
+		sizes := []int{c.parentStates(i) * m, m * d.Cats}
+		if c.Logistics > 0 {
+			sizes = append(sizes, m*logisticSize(c.Logistics))
+		}
+		for k, n := range sizes {
 			// At most 16 MB are allocated ahead of what is read.
 			buf := make([]byte, 4*n)
 			if _, err := io.ReadFull(buffered, buf); err != nil {
@@ -130,12 +142,21 @@ func ResumeTrainer(r io.Reader, d *Dataset, o *Options) (*Trainer, error) {
 			if _, err := binary.Decode(buf, binary.LittleEndian, p); err != nil {
 				return nil, err
 			}
-			if k == 0 {
+			switch k {
+			case 0:
 				trans = append(trans, p)
 				c.Trans = append(c.Trans, make([]float32, n))
-			} else {
+			case 1:
 				leaf = append(leaf, p)
 				c.Leaf = append(c.Leaf, make([]float32, n))
+			default:
+				size := logisticSize(c.Logistics)
+				for z := range m {
+					if err := logisticParams(p[z*size:][:size]).validate(d.Cats); err != nil {
+						return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+					}
+				}
+				c.Mix = append(c.Mix, p)
 			}
 		}
 	}
@@ -150,7 +171,14 @@ func ResumeTrainer(r io.Reader, d *Dataset, o *Options) (*Trainer, error) {
 	t.epoch, t.spent = h.Epoch, h.Spent
 	t.setCircuit(c)
 	t.trans, t.leaf = trans, leaf
-	t.maximiseAll()
+	t.pool.Run(len(trans), func(_, i int) {
+		t.maximiseTrans(i)
+		if c.Logistics > 0 {
+			t.maximiseMix(i, 0)
+		} else {
+			t.maximiseLeaf(i)
+		}
+	})
 	return t, nil
 }
 

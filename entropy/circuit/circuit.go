@@ -19,6 +19,14 @@ type Circuit struct {
 	States []int       // of the hidden variable at each position
 	Trans  [][]float32 // [states of the parent][states]; [1][states] at the root. Rows sum to 1
 	Leaf   [][]float32 // [states][Cats]. Rows sum to 1
+
+	// Logistics is 0 for leaves that are tables. Otherwise every leaf is a mixture of
+	// so many discretised logistics and a uniform distribution, and Leaf has what
+	// follows from Mix: for each state the weight of the uniform distribution, then of
+	// each logistic its weight, its mean, from 0 to Cats-1, and its scale, from 1/32
+	// to 4096.
+	Logistics int
+	Mix       [][]float32 // [states][1+3*Logistics]
 }
 
 // Limits of what a circuit may be. What fits in memory is a matter of the limit of
@@ -42,6 +50,9 @@ func (c *Circuit) Validate() error {
 	if len(c.States) != n || len(c.Trans) != n || len(c.Leaf) != n {
 		return fmt.Errorf("circuit: parameters of %d, %d and %d of %d nodes", len(c.States), len(c.Trans), len(c.Leaf), n)
 	}
+	if c.Logistics < 0 || c.Logistics > MaxLogistics || c.Logistics > 0 && len(c.Mix) != n {
+		return fmt.Errorf("circuit: mixtures of %d logistics at %d of %d nodes", c.Logistics, len(c.Mix), n)
+	}
 	for i, m := range c.States {
 		if m < 1 || m > MaxStates {
 			return fmt.Errorf("circuit: %d states at position %d, not 1 to %d", m, i, MaxStates)
@@ -51,6 +62,18 @@ func (c *Circuit) Validate() error {
 		}
 		if err := checkRows(c.Leaf[i], m, c.Cats); err != nil {
 			return fmt.Errorf("circuit: leaves at position %d: %w", i, err)
+		}
+		if c.Logistics == 0 {
+			continue
+		}
+		size := logisticSize(c.Logistics)
+		if len(c.Mix[i]) != m*size {
+			return fmt.Errorf("circuit: leaves at position %d: %d numbers of mixtures, not %d x %d", i, len(c.Mix[i]), m, size)
+		}
+		for z := range m {
+			if err := logisticParams(c.Mix[i][z*size:][:size]).validate(c.Cats); err != nil {
+				return fmt.Errorf("circuit: leaves at position %d: %w", i, err)
+			}
 		}
 	}
 	return nil
@@ -83,11 +106,15 @@ func checkRows(p []float32, rows, cols int) error {
 	return nil
 }
 
-// Parameters returns how many parameters of c are not zero.
+// Parameters returns how many parameters of c are not zero. A logistic has three.
 func (c *Circuit) Parameters() int {
 	n := 0
 	for i := range c.States {
-		for _, p := range [2][]float32{c.Trans[i], c.Leaf[i]} {
+		leaf := c.Leaf[i]
+		if c.Logistics > 0 {
+			leaf = c.Mix[i]
+		}
+		for _, p := range [2][]float32{c.Trans[i], leaf} {
 			for _, x := range p {
 				if x != 0 {
 					n++

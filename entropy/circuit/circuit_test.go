@@ -427,7 +427,7 @@ func TestModelFile(t *testing.T) {
 	if _, err := ReadModel(data, m.Memory()/2); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("with little memory: %v", err)
 	}
-	later := resum(append([]byte(nil), data...), 4, modelVersion+1)
+	later := resum(append([]byte(nil), data...), 4, mixVersion+1)
 	if _, err := ReadModel(later, 1<<30); !errors.Is(err, ErrVersion) {
 		t.Errorf("a later version: %v", err)
 	}
@@ -492,6 +492,11 @@ func FuzzReadModel(f *testing.F) {
 		c := randomCircuit(seed, 1+int(seed)*5, 2+int(seed)*9, 1+int(seed)*3, 2)
 		m, err := c.Quantise(0)
 		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.file)
+		randomMixtures(rand.New(rand.NewPCG(seed, 1)), c, 1+int(seed))
+		if m, err = c.Quantise(0); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(m.file)

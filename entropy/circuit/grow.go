@@ -88,7 +88,7 @@ func (t *Trainer) grow(most int, noise float64, r *rand.Rand) {
 // in the old numbering; those that are there several times share the counts.
 func (t *Trainer) pick(keep [][]int, noise float64, r *rand.Rand) {
 	old, trans, leaf := t.c, t.trans, t.leaf
-	c := &Circuit{Tree: old.Tree, Cats: old.Cats, States: make([]int, len(old.States))}
+	c := &Circuit{Tree: old.Tree, Cats: old.Cats, States: make([]int, len(old.States)), Logistics: old.Logistics}
 	times := make([][]float32, len(keep)) // 1/how many copies each old state has
 	for i, k := range keep {
 		c.States[i] = len(k)
@@ -125,6 +125,15 @@ func (t *Trainer) pick(keep [][]int, noise float64, r *rand.Rand) {
 		}
 		c.Trans = append(c.Trans, make([]float32, len(newTrans[i])))
 		c.Leaf = append(c.Leaf, make([]float32, len(newLeaf[i])))
+		if c.Logistics > 0 {
+			// Copies differ by their counts, which the next step fits.
+			size := logisticSize(c.Logistics)
+			var mix []float32
+			for _, z := range k {
+				mix = append(mix, old.Mix[i][z*size:][:size]...)
+			}
+			c.Mix = append(c.Mix, mix)
+		}
 	}
 	t.c, t.trans, t.leaf = c, newTrans, newLeaf
 	t.em = newEM(c, t.o.Batch, t.pool)

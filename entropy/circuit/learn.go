@@ -42,6 +42,11 @@ type Options struct {
 	// a row of leaves, like the variable's own distribution within the band.
 	BandPrior float64
 
+	// Logistics, if not 0, makes leaves mixtures of so many discretised logistics, at
+	// most MaxLogistics, instead of tables: values must be ordered. BandPrior does not
+	// apply.
+	Logistics int
+
 	Validation float64 // share of the vectors that is held out
 	Seed       uint64
 	Workers    int // goroutines; 0 means GOMAXPROCS. Results do not depend on it
@@ -97,6 +102,7 @@ func (o *Options) validate() error {
 		{o.TransPrior > 0 && o.TransPrior < 1e6, "prior of transitions", o.TransPrior},
 		{o.LeafPrior > 0 && o.LeafPrior < 1e6, "prior of leaves", o.LeafPrior},
 		{o.BandPrior > 0 && o.BandPrior < 1e6, "prior of bands", o.BandPrior},
+		{o.Logistics >= 0 && o.Logistics <= MaxLogistics && (o.Ordered || o.Logistics == 0), "logistics", o.Logistics},
 		{o.Validation >= 0 && o.Validation < 1, "validation", o.Validation},
 		{o.Workers >= 0, "workers", o.Workers},
 	} {
@@ -152,6 +158,9 @@ func NewTrainer(d *Dataset, o *Options) (*Trainer, error) {
 	}
 	r := rand.New(rand.NewPCG(t.o.Seed, 2))
 	t.setCircuit(initialise(t.train, tree, info, t.o.States, t.o.Ordered, r, t.pool))
+	if t.o.Logistics > 0 {
+		t.firstLogistics()
+	}
 	t.spent = time.Since(start)
 	return t, nil
 }
@@ -341,6 +350,15 @@ func (t *Trainer) full(ctx context.Context) (float64, error) {
 
 // maximise makes the parameters at position i from the counts.
 func (t *Trainer) maximise(i int) {
+	t.maximiseTrans(i)
+	if t.o.Logistics > 0 {
+		t.maximiseMix(i, logisticSteps)
+	} else {
+		t.maximiseLeaf(i)
+	}
+}
+
+func (t *Trainer) maximiseTrans(i int) {
 	c, n := t.c, float32(t.train.Len())
 	states := c.States[i]
 	prior := float32(t.o.TransPrior) / n
@@ -356,12 +374,16 @@ func (t *Trainer) maximise(i int) {
 			row[z] = x/sum + prior/sum/float32(states)
 		}
 	}
+}
+
+func (t *Trainer) maximiseLeaf(i int) {
+	c, n := t.c, float32(t.train.Len())
 	width := bands
 	if !t.o.Ordered {
 		width = c.Cats
 	}
 	prior, band := float32(t.o.LeafPrior)/n, float32(t.o.BandPrior)/n
-	for z := range states {
+	for z := range c.States[i] {
 		counts, row := t.leaf[i][z*c.Cats:][:c.Cats], c.Leaf[i][z*c.Cats:][:c.Cats]
 		sum := prior + float32(kernels.SumF32(counts))
 		for from := 0; from < c.Cats; from += width {
@@ -384,6 +406,45 @@ func (t *Trainer) maximise(i int) {
 			}
 		}
 	}
+}
+
+// maximiseMix improves the mixtures at position i by so many steps; by none, it only
+// makes their tables.
+func (t *Trainer) maximiseMix(i, steps int) {
+	c, prior := t.c, float32(t.o.LeafPrior)/float32(t.train.Len())
+	f, size := newLogisticFit(c.Cats, c.Logistics), logisticSize(c.Logistics)
+	for z := range c.States[i] {
+		counts, p := t.leaf[i][z*c.Cats:][:c.Cats], logisticParams(c.Mix[i][z*size:][:size])
+		for k, x := range counts {
+			if x < 1e-20 {
+				counts[k] = 0
+			}
+		}
+		f.load(p)
+		if steps > 0 {
+			f.setCounts(counts, t.marginal[i], prior)
+			f.improve(steps)
+		}
+		f.store(p, c.Leaf[i][z*c.Cats:][:c.Cats])
+	}
+}
+
+// firstLogistics fits mixtures to the counts of leaves.
+func (t *Trainer) firstLogistics() {
+	c, prior := t.c, float32(t.o.LeafPrior)/float32(t.train.Len())
+	size := logisticSize(t.o.Logistics)
+	c.Logistics, c.Mix = t.o.Logistics, make([][]float32, len(c.States))
+	t.pool.Run(len(c.States), func(_, i int) {
+		c.Mix[i] = make([]float32, c.States[i]*size)
+		f := newLogisticFit(c.Cats, c.Logistics)
+		for z := range c.States[i] {
+			row := c.Leaf[i][z*c.Cats:][:c.Cats]
+			f.setCounts(t.leaf[i][z*c.Cats:][:c.Cats], t.marginal[i], prior)
+			f.guess()
+			f.improve(firstLogisticSteps)
+			f.store(c.Mix[i][z*size:][:size], row)
+		}
+	})
 }
 
 // growNoise is the deviation of the logarithm of the factors by which copies of a state

@@ -337,6 +337,9 @@ func TestOptions(t *testing.T) {
 		func(o *Options) { o.Validation = 1 },
 		func(o *Options) { o.Validation = 0.999 },
 		func(o *Options) { o.Workers = -1 },
+		func(o *Options) { o.Logistics = -1 },
+		func(o *Options) { o.Logistics = MaxLogistics + 1 },
+		func(o *Options) { o.Logistics, o.Ordered = 1, false },
 	} {
 		o := DefaultOptions()
 		change(o)

@@ -32,7 +32,7 @@ type codeWeights struct {
 // code codes all codes, in place. After each node it calls check and stops if that
 // returns an error.
 func (q *codes) code(c bitCoder, weight *codeWeights, check func() error) error {
-	trans, leaf := newCodeModel(zeroCode), newCodeModel(floorCode)
+	trans, leaf, mix := newCodeModel(zeroCode), newCodeModel(floorCode), new(mixModel)
 	means := make([][]uint8, len(q.states)) // of the rows of leaves
 	for i, states := range q.states {
 		var w, v []float64
@@ -44,7 +44,15 @@ func (q *codes) code(c bitCoder, weight *codeWeights, check func() error) error 
 			from = means[q.tree.Parent[i]]
 		}
 		trans.matrix(c, q.trans[i], states, nil, w)
-		means[i] = leaf.matrix(c, q.leaf[i], q.cats, from, v)
+		if q.logistics > 0 {
+			var from []uint16
+			if i > 0 {
+				from = q.mix[q.tree.Parent[i]]
+			}
+			mix.matrix(c, q.mix[i], logisticSize(q.logistics), q.cats, from)
+		} else {
+			means[i] = leaf.matrix(c, q.leaf[i], q.cats, from, v)
+		}
 		if err := check(); err != nil {
 			return err
 		}

@@ -12,21 +12,24 @@ import (
 
 // The file of a model:
 //
-//	"BHCT", version 1
+//	"BHCT", version: 1, or 2 for logistic leaves
 //	header (arith.HeaderWriter): Exp-Golomb codes of order 8 of vars-1 and cats-2;
+//	    in version 2 the number of logistics - 1 (bounded by MaxLogistics-1);
 //	    for each position the variable (bounded by vars-1), how many steps up from
 //	    the position before its parent is (Exp-Golomb of order 0; not for the
 //	    root), and whether the number of states differs from that of the parent's
 //	    (16 at the root), then that number - 1 (bounded by MaxStates-1)
 //	codes (arith.BinaryEncoder): for each position those of the transitions and those
-//	    of the leaves, row by row
+//	    of the leaves, row by row: codes of probabilities, or of mixtures
 //	CRC-32C of all that, little-endian
 //
-// See codeModel in modelcodes.go for how codes are coded.
+// See codeModel in modelcodes.go for how codes are coded, and mixModel in mixcodes.go
+// for those of mixtures.
 
 const (
 	modelMagic    = "BHCT"
 	modelVersion  = 1
+	mixVersion    = 2 // logistic leaves
 	usualStates   = 16
 	modelOverhead = len(modelMagic) + 1 + 4
 )
@@ -38,11 +41,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (q *codes) marshal(weight *codeWeights) []byte {
 	var buf bytes.Buffer
 	buf.WriteString(modelMagic)
-	buf.WriteByte(modelVersion)
+	if q.logistics > 0 {
+		buf.WriteByte(mixVersion)
+	} else {
+		buf.WriteByte(modelVersion)
+	}
 	w := arith.NewHeaderWriter(&buf)
 	vars := len(q.states)
 	w.ExpGolomb(uint64(vars-1), 8)
 	w.ExpGolomb(uint64(q.cats-2), 8)
+	if q.logistics > 0 {
+		w.Bounded(uint64(q.logistics-1), MaxLogistics-1)
+	}
 	for i, states := range q.states {
 		w.Bounded(uint64(q.tree.Order[i]), uint64(vars-1))
 		usual := usualStates
@@ -76,8 +86,9 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	if len(data) < modelOverhead || string(data[:len(modelMagic)]) != modelMagic {
 		return nil, fmt.Errorf("%w: no model file", ErrModel)
 	}
-	if v := data[len(modelMagic)]; v != modelVersion {
-		return nil, fmt.Errorf("%w: %d", ErrVersion, v)
+	version := data[len(modelMagic)]
+	if version != modelVersion && version != mixVersion {
+		return nil, fmt.Errorf("%w: %d", ErrVersion, version)
 	}
 	body := data[:len(data)-4]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(data[len(body):]) {
@@ -88,6 +99,9 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	q := new(codes)
 	vars := int(r.ExpGolomb(8, MaxVars-1)) + 1
 	q.cats = int(r.ExpGolomb(8, MaxCats-2)) + 2
+	if version == mixVersion {
+		q.logistics = int(r.Bounded(MaxLogistics-1)) + 1
+	}
 	for i := 0; i < vars && r.Err() == nil; i++ {
 		variable := int(r.Bounded(uint64(vars - 1)))
 		parent, usual := -1, usualStates
@@ -124,7 +138,11 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 			parents = q.states[q.tree.Parent[i]]
 		}
 		q.trans = append(q.trans, make([]uint8, parents*states))
-		q.leaf = append(q.leaf, make([]uint8, states*q.cats))
+		if q.logistics > 0 {
+			q.mix = append(q.mix, make([]uint16, states*logisticSize(q.logistics)))
+		} else {
+			q.leaf = append(q.leaf, make([]uint8, states*q.cats))
+		}
 	}
 	if err := q.code(codeDecoder{d}, nil, d.Err); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrModel, err)
