@@ -28,8 +28,6 @@ type rotation struct {
 // rotationStream is the stream of random numbers that signs are from.
 const rotationStream = 0x726f74
 
-const maxRotations = 8
-
 func newRotation(d, rounds int, seed uint64) *rotation {
 	b := 1 << (bits.Len(uint(d)) - 1)
 	r := &rotation{d: d, b: b, rounds: rounds, seed: seed}
@@ -80,24 +78,6 @@ func (r *rotation) undo(x []float32) {
 			p[j] *= v
 		}
 	}
-}
-
-func (r *rotation) write(w *writer) {
-	w.int(r.d)
-	w.int(r.rounds)
-	w.uint(r.seed)
-}
-
-// readRotation reads what write wrote. The signs are made anew: a stored rotation of a
-// few bytes takes up to 4*rounds*2*d bytes of memory, 4 MiB.
-func readRotation(r *reader) *rotation {
-	d := r.int("dimension", 1, MaxDim)
-	rounds := r.int("rounds", 1, maxRotations)
-	seed := r.uint()
-	if r.err != nil {
-		return nil
-	}
-	return newRotation(d, rounds, seed)
 }
 
 // checkDim returns an error unless d is a dimension.

@@ -292,7 +292,7 @@ func (h *header) file() (*File, error) {
 		if row%layout.len != 0 {
 			return nil, tensorfile.FormatError(fmt.Sprintf("tensor %q has rows of %d weights in blocks of %d", t.Name, row, layout.len))
 		}
-		if n/uint64(layout.len) > uint64(math.MaxInt64/layout.bytes) {
+		if n/uint64(layout.len) > math.MaxInt64/uint64(layout.bytes) {
 			return nil, tensorfile.FormatError(fmt.Sprintf("tensor %q is too large to be one", t.Name))
 		}
 		t.Bytes = int64(n) / int64(layout.len) * int64(layout.bytes)
