@@ -39,6 +39,7 @@ func (s *streams) trainCircuitCommand() *cli.Command {
 			&cli.Float64Flag{Name: "prune", Value: o.Prune, Usage: "share of the states to remove each time"},
 			&cli.IntFlag{Name: "max-states", Value: o.MaxStates, Usage: "of a hidden variable, when growing"},
 			&cli.IntFlag{Name: "logistics", Value: o.Logistics, Usage: "of a state: its values are a mixture of so many discretised logistics; 0 for a table"},
+			&cli.IntFlag{Name: "share", Usage: "pixels within squares of so many a side share their parameters; 0 for none. Not with --grow"},
 			&cli.Float64Flag{Name: "band-prior", Value: o.BandPrior, Usage: "counts that smooth each 16 values of a table towards all states' distribution"},
 			&cli.IntFlag{Name: "pictures", Usage: "train on the first so many only; 0 for all"},
 			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "pictures in a batch"},
@@ -69,8 +70,10 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if c.Int("pictures") < 0 {
-		return usagef("train circuit: %d pictures", c.Int("pictures"))
+	for _, name := range []string{"pictures", "share"} {
+		if c.Int(name) < 0 {
+			return usagef("train circuit: --%s %d", name, c.Int(name))
+		}
 	}
 	data, size, err := circuitData(ctx, corpus, c.Int("pictures"))
 	if err != nil {
@@ -80,6 +83,9 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	o.States, o.Epochs, o.FullEpochs, o.Batch = c.Int("states"), c.Int("epochs"), c.Int("full-epochs"), c.Int("batch")
 	o.Grow, o.GrowEpochs, o.Prune, o.MaxStates = c.Int("grow"), c.Int("grow-epochs"), c.Float64("prune"), c.Int("max-states")
 	o.Logistics, o.BandPrior = c.Int("logistics"), c.Float64("band-prior")
+	if side := c.Int("share"); side > 0 {
+		o.Share = circuit.ShareSquares(size.X, size.Y, data.Vars/(size.X*size.Y), side)
+	}
 	o.Validation, o.Seed, o.Workers = c.Float64("validation"), c.Uint64("seed"), c.Int("workers")
 	o.Progress = func(p circuit.Progress) {
 		held := ""

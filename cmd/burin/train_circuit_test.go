@@ -56,7 +56,7 @@ func TestTrainCircuit(t *testing.T) {
 	}
 
 	r = mustRun(t, nil, "train", "circuit", "--data", "in", "--out", "l.model", "--states", "4", "--epochs", "1", "--full-epochs", "1",
-		"--logistics", "2", "--band-prior", "5", "--pictures", "20")
+		"--logistics", "2", "--band-prior", "5", "--pictures", "20", "--share", "3")
 	logistic, err := os.ReadFile("l.model")
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestTrainCircuit(t *testing.T) {
 	if _, err := codeccircuit.ReadModel(logistic, 1<<24); err != nil || len(logistic) >= len(file) {
 		t.Errorf("a model of logistics of %d bytes, %d with tables: %v, %q", len(logistic), len(file), err, r.stderr)
 	}
-	for _, wrong := range [][]string{{"--pictures", "-1"}, {"--logistics", "9"}, {"--band-prior", "0"}} {
+	for _, wrong := range [][]string{{"--pictures", "-1"}, {"--share", "-1"}, {"--share", "2", "--grow", "1"}, {"--logistics", "9"}, {"--band-prior", "0"}} {
 		if r := burin(nil, append([]string{"train", "circuit", "--data", "in", "--out", "w.model"}, wrong...)...); r.code != exitUsage {
 			t.Errorf("%v: exit %d, %q", wrong, r.code, r.stderr)
 		}

@@ -168,16 +168,25 @@ func ResumeTrainer(r io.Reader, d *Dataset, o *Options) (*Trainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
+	if s := h.Options.Share; s != nil {
+		c.TransOf, c.LeafOf = s.ties(&c.Tree)
+		for i := range c.States {
+			k, l := c.TransOf[i], c.LeafOf[i]
+			if len(trans[i]) != len(trans[k]) || c.States[i] != c.States[k] || c.States[i] != c.States[l] {
+				t.Close()
+				return nil, fmt.Errorf("%w: shared parameters of other sizes", ErrCheckpoint)
+			}
+			c.Trans[i], c.Leaf[i], trans[i], leaf[i] = c.Trans[k], c.Leaf[l], trans[k], leaf[l]
+			if c.Logistics > 0 {
+				c.Mix[i] = c.Mix[l]
+			}
+		}
+	}
 	t.epoch, t.spent = h.Epoch, h.Spent
 	t.setCircuit(c)
 	t.trans, t.leaf = trans, leaf
 	t.pool.Run(len(trans), func(_, i int) {
-		t.maximiseTrans(i)
-		if c.Logistics > 0 {
-			t.maximiseMix(i, 0)
-		} else {
-			t.maximiseLeaf(i)
-		}
+		t.maximiseBy(i, 0)
 	})
 	return t, nil
 }

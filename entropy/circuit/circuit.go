@@ -27,6 +27,10 @@ type Circuit struct {
 	// to 4096.
 	Logistics int
 	Mix       [][]float32 // [states][1+3*Logistics]
+
+	// TransOf and LeafOf, if not nil, have for each position the first one with the
+	// same Trans and the same Leaf and Mix, which model files hold once.
+	TransOf, LeafOf []int
 }
 
 // Limits of what a circuit may be. What fits in memory is a matter of the limit of
@@ -53,7 +57,16 @@ func (c *Circuit) Validate() error {
 	if c.Logistics < 0 || c.Logistics > MaxLogistics || c.Logistics > 0 && len(c.Mix) != n {
 		return fmt.Errorf("circuit: mixtures of %d logistics at %d of %d nodes", c.Logistics, len(c.Mix), n)
 	}
+	if err := checkTies(c.TransOf, n); err != nil {
+		return err
+	}
+	if err := checkTies(c.LeafOf, n); err != nil {
+		return err
+	}
 	for i, m := range c.States {
+		if a, b := first(c.TransOf, i), first(c.LeafOf, i); len(c.Trans[i]) != len(c.Trans[a]) || m != c.States[a] || m != c.States[b] {
+			return fmt.Errorf("circuit: position %d shares parameters with %d and %d, of other sizes", i, a, b)
+		}
 		if m < 1 || m > MaxStates {
 			return fmt.Errorf("circuit: %d states at position %d, not 1 to %d", m, i, MaxStates)
 		}
@@ -106,20 +119,27 @@ func checkRows(p []float32, rows, cols int) error {
 	return nil
 }
 
-// Parameters returns how many parameters of c are not zero. A logistic has three.
+// Parameters returns how many parameters of c are not zero. A logistic has three,
+// and those that are shared count once.
 func (c *Circuit) Parameters() int {
 	n := 0
-	for i := range c.States {
-		leaf := c.Leaf[i]
-		if c.Logistics > 0 {
-			leaf = c.Mix[i]
-		}
-		for _, p := range [2][]float32{c.Trans[i], leaf} {
-			for _, x := range p {
-				if x != 0 {
-					n++
-				}
+	count := func(p []float32) {
+		for _, x := range p {
+			if x != 0 {
+				n++
 			}
+		}
+	}
+	for i := range c.States {
+		if first(c.TransOf, i) == i {
+			count(c.Trans[i])
+		}
+		switch {
+		case first(c.LeafOf, i) != i:
+		case c.Logistics > 0:
+			count(c.Mix[i])
+		default:
+			count(c.Leaf[i])
 		}
 	}
 	return n

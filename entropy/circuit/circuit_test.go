@@ -427,7 +427,7 @@ func TestModelFile(t *testing.T) {
 	if _, err := ReadModel(data, m.Memory()/2); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("with little memory: %v", err)
 	}
-	later := resum(append([]byte(nil), data...), 4, mixVersion+1)
+	later := resum(append([]byte(nil), data...), 4, shareVersion+1)
 	if _, err := ReadModel(later, 1<<30); !errors.Is(err, ErrVersion) {
 		t.Errorf("a later version: %v", err)
 	}
@@ -500,6 +500,13 @@ func FuzzReadModel(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(m.file)
+	}
+	for _, name := range []string{"v2.model", "v3.model"} {
+		file, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const memory = 1 << 20

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/burin-codec/burin/kernels"
 	"github.com/burin-codec/burin/transform/nn"
 )
 
@@ -26,7 +27,7 @@ const (
 )
 
 // initialise returns a circuit on the tree t whose hidden variables are clusters.
-func initialise(d *Dataset, t *Tree, info []float64, states int, ordered bool, r *rand.Rand, pool *nn.Pool) *Circuit {
+func initialise(d *Dataset, t *Tree, info []float64, states int, ordered bool, share *Sharing, r *rand.Rand, pool *nn.Pool) *Circuit {
 	rows := min(d.Len(), clusterRows)
 	pick := r.Perm(d.Len())[:rows]
 	c := &Circuit{Tree: *t, Cats: d.Cats}
@@ -46,8 +47,15 @@ func initialise(d *Dataset, t *Tree, info []float64, states int, ordered bool, r
 	})
 	cluster := make([]uint16, n*rows) // [position][row]
 	c.States = statesOf(t, info, states)
+	if share != nil {
+		c.TransOf, c.LeafOf = share.ties(t)
+		equalise(c.States, c.LeafOf)
+	}
 	pool.Run(n, func(_, i int) {
 		v := t.Order[i]
+		if share != nil {
+			return
+		}
 		near := make([]int, n)
 		for w := range near {
 			near[w] = w
@@ -64,6 +72,9 @@ func initialise(d *Dataset, t *Tree, info []float64, states int, ordered bool, r
 		near = near[:min(clusterVars, n)]
 		assign(cluster[i*rows:][:rows], d, near, pick, prototypes[:c.States[i]], whole, ordered)
 	})
+	if share != nil {
+		quantiles(cluster, c, d, pick)
+	}
 	c.Trans, c.Leaf = make([][]float32, n), make([][]float32, n)
 	marginal := make([]float64, d.Cats)
 	for i, v := range t.Order {
@@ -88,7 +99,59 @@ func initialise(d *Dataset, t *Tree, info []float64, states int, ordered bool, r
 			return (marginal[x] + 0.01/float64(d.Cats)) * (0.9 + 0.2*r.Float64())
 		})
 	}
+	if share != nil {
+		mean(c.Trans, c.TransOf)
+		mean(c.Leaf, c.LeafOf)
+	}
 	return c
+}
+
+// mean replaces parameters that are to be the same by their mean.
+func mean(p [][]float32, of []int) {
+	members := make([]float32, len(p))
+	for _, first := range of {
+		members[first]++
+	}
+	tied(p, of)
+	for i, first := range of {
+		if i == first {
+			kernels.AxpbyF32(p[i], 1/members[i], p[i], 0)
+		}
+	}
+}
+
+// quantiles sets cluster, [position][picked vector], for shared parameters, for which
+// states must mean the same everywhere: a state stands for an interval of the
+// variable's own value, all about as likely among the variables of a class.
+func quantiles(cluster []uint16, c *Circuit, d *Dataset, pick []int) {
+	rows := len(pick)
+	counts := map[int][]int{} // by first position
+	for i, first := range c.LeafOf {
+		if counts[first] == nil {
+			counts[first] = make([]int, d.Cats)
+		}
+		for _, row := range pick {
+			counts[first][d.Row(row)[c.Order[i]]]++
+		}
+	}
+	for _, n := range counts {
+		// The cumulative counts up to the middle of each value.
+		below := 0
+		for x, k := range n {
+			n[x] = below + k/2
+			below += k
+		}
+	}
+	members := map[int]int{}
+	for _, first := range c.LeafOf {
+		members[first]++
+	}
+	for i, first := range c.LeafOf {
+		n, all := counts[first], members[first]*rows
+		for k, row := range pick {
+			cluster[i*rows+k] = uint16(min(n[d.Row(row)[c.Order[i]]]*c.States[i]/all, c.States[i]-1))
+		}
+	}
 }
 
 // statesOf returns how many states each hidden variable is to have: at most states,

@@ -47,6 +47,9 @@ type Options struct {
 	// apply.
 	Logistics int
 
+	// Share, if not nil, says which parameters are the same. It excludes Grow.
+	Share *Sharing `json:",omitempty"`
+
 	Validation float64 // share of the vectors that is held out
 	Seed       uint64
 	Workers    int // goroutines; 0 means GOMAXPROCS. Results do not depend on it
@@ -103,6 +106,7 @@ func (o *Options) validate() error {
 		{o.LeafPrior > 0 && o.LeafPrior < 1e6, "prior of leaves", o.LeafPrior},
 		{o.BandPrior > 0 && o.BandPrior < 1e6, "prior of bands", o.BandPrior},
 		{o.Logistics >= 0 && o.Logistics <= MaxLogistics && (o.Ordered || o.Logistics == 0), "logistics", o.Logistics},
+		{o.Share == nil || o.Grow == 0, "growing of shared states", o.Grow},
 		{o.Validation >= 0 && o.Validation < 1, "validation", o.Validation},
 		{o.Workers >= 0, "workers", o.Workers},
 	} {
@@ -136,7 +140,8 @@ type Trainer struct {
 	c          *Circuit
 	// Averaged counts a vector: what the parameters are made from.
 	trans, leaf [][]float32
-	marginal    [][]float32 // of the variable at each position: what LeafPrior is spread like
+	own         [2][][]float32 // with Options.Share, counts of each node in a batch
+	marginal    [][]float32    // of the variable at each position: what LeafPrior is spread like
 	epoch       int
 	spent       time.Duration
 	em          *em
@@ -152,12 +157,15 @@ func NewTrainer(d *Dataset, o *Options) (*Trainer, error) {
 		return nil, err
 	}
 	info := MutualInformation(t.train, t.o.Ordered, t.pool)
+	if o := t.o.Share; o != nil {
+		o.average(info, d.Vars)
+	}
 	tree, err := ChowLiu(info, d.Vars, t.o.Rooting)
 	if err != nil {
 		return nil, err
 	}
 	r := rand.New(rand.NewPCG(t.o.Seed, 2))
-	t.setCircuit(initialise(t.train, tree, info, t.o.States, t.o.Ordered, r, t.pool))
+	t.setCircuit(initialise(t.train, tree, info, t.o.States, t.o.Ordered, t.o.Share, r, t.pool))
 	if t.o.Logistics > 0 {
 		t.firstLogistics()
 	}
@@ -175,6 +183,11 @@ func newTrainer(d *Dataset, o *Options) (*Trainer, error) {
 	}
 	if err := d.Validate(); err != nil {
 		return nil, err
+	}
+	if o.Share != nil {
+		if err := o.Share.validate(d.Vars); err != nil {
+			return nil, err
+		}
 	}
 	t := &Trainer{o: *o, data: d, train: d, pool: nn.NewPool(o.Workers)}
 	if o.Validation > 0 {
@@ -223,6 +236,15 @@ func (t *Trainer) setCircuit(c *Circuit) {
 		for k, p := range c.Leaf[i] {
 			t.leaf[i][k] = p * states[i][k/c.Cats]
 		}
+	}
+	if t.o.Share != nil {
+		for i := range t.trans {
+			t.own[0] = append(t.own[0], make([]float32, len(t.trans[i])))
+			t.own[1] = append(t.own[1], make([]float32, len(t.leaf[i])))
+		}
+		mean(t.marginal, c.LeafOf)
+		tied(t.trans, c.TransOf)
+		tied(t.leaf, c.LeafOf)
 	}
 	t.em = newEM(c, t.o.Batch, t.pool)
 }
@@ -306,12 +328,34 @@ func (t *Trainer) batches(ctx context.Context, first, done, more float64) (float
 			for k, p := range t.c.Trans[i] {
 				trans[k] *= p
 			}
+			if t.o.Share != nil {
+				// Others still need the parameters.
+				copy(t.own[0][i], trans)
+				copy(t.own[1][i], leaf)
+				return
+			}
 			kernels.AxpbyF32(t.trans[i], keep, trans, add)
 			kernels.AxpbyF32(t.leaf[i], keep, leaf, add)
 			t.maximise(i)
 		})
+		if t.o.Share != nil {
+			t.average(t.trans, t.own[0], t.c.TransOf, keep, add)
+			t.average(t.leaf, t.own[1], t.c.LeafOf, keep, add)
+			t.maximiseAll()
+		}
 	}
 	return sum / float64(n*t.train.Vars), nil
+}
+
+// average adds the counts of a batch to averages that positions share.
+func (t *Trainer) average(all, batch [][]float32, of []int, keep, add float32) {
+	for i, first := range of {
+		if i == first {
+			kernels.AxpbyF32(all[i], keep, batch[i], add)
+		} else {
+			kernels.AxpbyF32(all[first], 1, batch[i], add)
+		}
+	}
 }
 
 // full trains an epoch by all vectors at once.
@@ -343,16 +387,29 @@ func (t *Trainer) full(ctx context.Context) (float64, error) {
 			kernels.AxpbyF32(leaf[i], 1, leafCounts, add)
 		})
 	}
+	if t.o.Share != nil {
+		tied(trans, t.c.TransOf)
+		tied(leaf, t.c.LeafOf)
+	}
 	t.trans, t.leaf = trans, leaf
 	t.maximiseAll()
 	return sum / float64(n*t.train.Vars), nil
 }
 
-// maximise makes the parameters at position i from the counts.
-func (t *Trainer) maximise(i int) {
-	t.maximiseTrans(i)
+// maximise makes the parameters at position i from the counts; those that it shares
+// with a position before it are made there.
+func (t *Trainer) maximise(i int) { t.maximiseBy(i, logisticSteps) }
+
+// maximiseBy is maximise with so many steps for mixtures.
+func (t *Trainer) maximiseBy(i, steps int) {
+	if first(t.c.TransOf, i) == i {
+		t.maximiseTrans(i)
+	}
+	if first(t.c.LeafOf, i) != i {
+		return
+	}
 	if t.o.Logistics > 0 {
-		t.maximiseMix(i, logisticSteps)
+		t.maximiseMix(i, steps)
 	} else {
 		t.maximiseLeaf(i)
 	}
@@ -435,6 +492,9 @@ func (t *Trainer) firstLogistics() {
 	size := logisticSize(t.o.Logistics)
 	c.Logistics, c.Mix = t.o.Logistics, make([][]float32, len(c.States))
 	t.pool.Run(len(c.States), func(_, i int) {
+		if first(c.LeafOf, i) != i {
+			return
+		}
 		c.Mix[i] = make([]float32, c.States[i]*size)
 		f := newLogisticFit(c.Cats, c.Logistics)
 		for z := range c.States[i] {
@@ -445,6 +505,9 @@ func (t *Trainer) firstLogistics() {
 			f.store(c.Mix[i][z*size:][:size], row)
 		}
 	})
+	for i, first := range c.LeafOf {
+		c.Mix[i] = c.Mix[first]
+	}
 }
 
 // growNoise is the deviation of the logarithm of the factors by which copies of a state

@@ -138,6 +138,8 @@ type codes struct {
 	// With logistic leaves, their mixtures instead of leaf.
 	logistics int
 	mix       [][]uint16 // [states][1+3*logistics]
+	// As in a Circuit; positions that share parameters share the slices.
+	transOf, leafOf []int
 }
 
 // DefaultVectors suits [Circuit.Quantise] for models that are kept: with circuits of
@@ -158,6 +160,11 @@ func (c *Circuit) Quantise(vectors float64) (*Model, error) {
 		return nil, err
 	}
 	q := &codes{tree: c.Tree, cats: c.Cats, states: c.States, logistics: c.Logistics}
+	if c.TransOf != nil || c.LeafOf != nil {
+		for i := range c.States {
+			q.transOf, q.leafOf = append(q.transOf, first(c.TransOf, i)), append(q.leafOf, first(c.LeafOf, i))
+		}
+	}
 	for i, m := range c.States {
 		trans := make([]uint8, len(c.Trans[i]))
 		for k, p := range c.Trans[i] {
@@ -193,8 +200,38 @@ func (c *Circuit) Quantise(vectors float64) (*Model, error) {
 			}
 		}
 	}
+	q.tie()
+	if weight != nil && q.transOf != nil {
+		weight.trans, weight.leaf = tiedWeights(weight.trans, q.transOf), tiedWeights(weight.leaf, q.leafOf)
+	}
 	file := q.marshal(weight)
 	return ReadModel(file, math.MaxInt64)
+}
+
+// tie makes positions that share parameters share the slices.
+func (q *codes) tie() {
+	for i := range q.transOf {
+		q.trans[i] = q.trans[q.transOf[i]]
+		if q.logistics > 0 {
+			q.mix[i] = q.mix[q.leafOf[i]]
+		} else {
+			q.leaf[i] = q.leaf[q.leafOf[i]]
+		}
+	}
+}
+
+// tiedWeights returns the sums of w over the positions that share parameters.
+func tiedWeights(w [][]float64, of []int) [][]float64 {
+	sums := make([][]float64, len(w))
+	for i, first := range of {
+		if sums[first] == nil {
+			sums[first] = make([]float64, len(w[i]))
+		}
+		for k, x := range w[i] {
+			sums[first][k] += x
+		}
+	}
+	return sums
 }
 
 // Circuit returns the circuit that m is, with the probabilities of its coder but for

@@ -43,8 +43,12 @@ func (q *codes) code(c bitCoder, weight *codeWeights, check func() error) error 
 		if i > 0 {
 			from = means[q.tree.Parent[i]]
 		}
-		trans.matrix(c, q.trans[i], states, nil, w)
-		if q.logistics > 0 {
+		if first(q.transOf, i) == i {
+			trans.matrix(c, q.trans[i], states, nil, w)
+		}
+		if k := first(q.leafOf, i); k != i {
+			means[i] = means[k]
+		} else if q.logistics > 0 {
 			var from []uint16
 			if i > 0 {
 				from = q.mix[q.tree.Parent[i]]
