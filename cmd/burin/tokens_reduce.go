@@ -8,7 +8,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v3"
 
 	"github.com/burin-codec/burin/kernels/tensorfile"
@@ -132,12 +131,8 @@ func (s *streams) tokensReduce(ctx context.Context, c *cli.Command) error {
 			dropped++
 		}
 	}
-	w := table.NewWriter()
-	w.SetOutputMirror(s.stdout)
-	w.AppendHeader(table.Row{"Method", "Tokens", "Kept", "Share", "Merged", "Dropped"})
-	w.AppendRow(table.Row{c.String("method"), t.N, r.N, fmt.Sprintf("%.1f %%", 100*float64(r.N)/float64(t.N)), t.N - r.N - dropped, dropped})
-	w.Render()
-	return nil
+	_, err = fmt.Fprintf(s.stdout, "%s: %d of %d tokens by %s, %.1f %%; %d merged, %d dropped\n", out, r.N, t.N, c.String("method"), 100*float64(r.N)/float64(t.N), t.N-r.N-dropped, dropped)
+	return err
 }
 
 func integers(v []int32) tensorfile.Tensor {
