@@ -1,0 +1,162 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// checkDepthwiseF32 compares every tier with the definition, evaluated in float64, and
+// sees that what lies around the results stays.
+func checkDepthwiseF32(t *testing.T, r *rand.Rand, h, width, c int, bias bool) {
+	t.Helper()
+	n := h * width * c
+	x, dy, w := randomFloats(r, n), randomFloats(r, n), randomFloats(r, 9*c)
+	var b []float32
+	if bias {
+		b = randomFloats(r, c)
+	}
+	type sum struct{ v, size float64 }
+	add := func(s *sum, v float64) { s.v += v; s.size += math.Abs(v) }
+	y, dx, dw, db := make([]sum, n), make([]sum, n), make([]sum, 9*c), make([]sum, c)
+	beforeW, beforeB := randomFloats(r, 9*c), randomFloats(r, c)
+	for i, v := range beforeW {
+		add(&dw[i], float64(v))
+	}
+	for i, v := range beforeB {
+		add(&db[i], float64(v))
+	}
+	for at := range n {
+		i, j, ch := at/c/width, at/c%width, at%c
+		if bias {
+			add(&y[at], float64(b[ch]))
+		}
+		add(&db[ch], float64(dy[at]))
+		for k := range 9 {
+			p, q := i+k/3-1, j+k%3-1
+			if p < 0 || p >= h || q < 0 || q >= width {
+				continue
+			}
+			from := (p*width+q)*c + ch
+			add(&y[at], float64(w[k*c+ch])*float64(x[from]))
+			add(&dx[from], float64(w[k*c+ch])*float64(dy[at]))
+			add(&dw[k*c+ch], float64(dy[at])*float64(x[from]))
+		}
+	}
+	eachTier(t, func(l Level) {
+		check := func(name string, got []float32, want []sum, intact func() bool, terms int) {
+			t.Helper()
+			if !intact() {
+				t.Fatalf("%v: %dx%dx%d: writes outside %s", l, h, width, c, name)
+			}
+			for i, v := range got {
+				if !near(v, want[i].v, want[i].size, terms) {
+					t.Fatalf("%v: %dx%dx%d: %s[%d] is %v, want %v", l, h, width, c, name, i, v, want[i].v)
+				}
+			}
+		}
+		gotY, intact := fenced(n)
+		DepthwiseF32(gotY, x, w, b, h, width, c)
+		check("y", gotY, y, intact, 10)
+		for parts := range 8 {
+			var gotX, gotW, gotB []float32
+			var intactX, intactW, intactB func() bool
+			if parts&1 != 0 {
+				gotX, intactX = fenced(n)
+			}
+			if parts&2 != 0 {
+				gotW, intactW = fenced(9 * c)
+				copy(gotW, beforeW)
+			}
+			if parts&4 != 0 {
+				gotB, intactB = fenced(c)
+				copy(gotB, beforeB)
+			}
+			DepthwiseGradF32(gotX, gotW, gotB, dy, x, w, h, width, c)
+			if parts&1 != 0 {
+				check("dx", gotX, dx, intactX, 9)
+			}
+			if parts&2 != 0 {
+				check("dw", gotW, dw, intactW, h*width+1)
+			}
+			if parts&4 != 0 {
+				check("db", gotB, db, intactB, h*width+1)
+			}
+		}
+	})
+}
+
+func TestDepthwiseF32(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 51))
+	for h := 1; h <= 4; h++ {
+		for width := 1; width <= 8; width++ {
+			for _, c := range []int{1, 7, 8, 16, 24, 40, 48, 61} {
+				checkDepthwiseF32(t, r, h, width, c, (h+width)%2 == 0)
+			}
+		}
+	}
+	checkDepthwiseF32(t, r, 9, 17, 64, true)
+	checkDepthwiseF32(t, r, 2, depthwiseCallTest/16, 48, true)
+	DepthwiseF32(nil, nil, nil, nil, 0, 3, 2)
+	DepthwiseGradF32(nil, nil, nil, nil, nil, nil, 3, 0, 2)
+}
+
+// depthwiseCallTest takes more than one call of the assembly to a row of 48 channels.
+const depthwiseCallTest = 1 << 15
+
+func FuzzDepthwiseF32(f *testing.F) {
+	f.Add(uint64(1), uint8(4), uint8(9), uint8(48), true)
+	f.Add(uint64(2), uint8(1), uint8(1), uint8(3), false)
+	f.Fuzz(func(t *testing.T, seed uint64, h, width, c uint8, bias bool) {
+		checkDepthwiseF32(t, rand.New(rand.NewPCG(seed, 52)), int(h%8)+1, int(width%40)+1, int(c%100)+1, bias)
+	})
+}
+
+func TestDepthwisePanics(t *testing.T) {
+	f := make([]float32, 64)
+	for name, call := range map[string]func(){
+		"no channels":     func() { DepthwiseF32(f, f, f, nil, 2, 2, 0) },
+		"negative height": func() { DepthwiseF32(f, f, f, nil, -1, 2, 4) },
+		"overflow":        func() { DepthwiseF32(f, f, f, nil, 1<<20, 1<<20, 1<<30) },
+		"short y":         func() { DepthwiseF32(f[:15], f, f, nil, 2, 2, 4) },
+		"short x":         func() { DepthwiseF32(f, f[:15], f, nil, 2, 2, 4) },
+		"short w":         func() { DepthwiseF32(f, f, f[:35], nil, 2, 2, 4) },
+		"short b":         func() { DepthwiseF32(f, f, f, f[:3], 2, 2, 4) },
+		"short dx":        func() { DepthwiseGradF32(f[:15], nil, nil, f, nil, f, 2, 2, 4) },
+		"short dw":        func() { DepthwiseGradF32(nil, f[:35], nil, f, f, nil, 2, 2, 4) },
+		"short db":        func() { DepthwiseGradF32(nil, nil, f[:3], f, nil, nil, 2, 2, 4) },
+		"short dy":        func() { DepthwiseGradF32(nil, nil, f, f[:15], nil, nil, 2, 2, 4) },
+		"dw without x":    func() { DepthwiseGradF32(nil, f, nil, f, nil, f, 2, 2, 4) },
+		"dx without w":    func() { DepthwiseGradF32(f, nil, nil, f, f, nil, 2, 2, 4) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			call()
+		}()
+	}
+}
+
+func BenchmarkDepthwiseF32(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 53))
+	for _, s := range [][3]int{{16, 16, 64}, {32, 32, 128}, {64, 64, 96}, {64, 64, 128}, {128, 128, 192}} {
+		h, width, c := s[0], s[1], s[2]
+		n := h * width * c
+		x, y, w, dw := randomFloats(r, n), randomFloats(r, n), randomFloats(r, 9*c), randomFloats(r, 9*c)
+		bias := randomFloats(r, c)
+		b.Run(fmt.Sprintf("%dx%dx%d", h, width, c), func(b *testing.B) {
+			eachFastTier(b, func(b *testing.B) {
+				run := func(name string, f func()) {
+					b.Run(name, func(b *testing.B) { rate(b, 18*n, f) })
+				}
+				run("forward", func() { DepthwiseF32(y, x, w, bias, h, width, c) })
+				run("input", func() { DepthwiseGradF32(y, nil, nil, x, nil, w, h, width, c) })
+				run("weight", func() { DepthwiseGradF32(nil, dw, bias, y, x, nil, h, width, c) })
+			})
+		})
+	}
+}
