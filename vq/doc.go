@@ -37,6 +37,9 @@
 //   - [HIGGS], [NSN], [RaBitQ] and [SAQ] turn vectors before they quantise them, so that
 //     any of them is close to normally distributed.
 //
+// How they compare in error, bits and speed is measured in doc/vq-books.md for
+// codebooks and in doc/vq-grids.md for the others; burin bench vq repeats it.
+//
 // # Determinism
 //
 // Training depends on the data, the options with their seed, and the tier of the

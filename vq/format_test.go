@@ -19,7 +19,7 @@ func FuzzUnmarshal(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		data := binary.LittleEndian.AppendUint32(body[:len(body):len(body)], crc32.Checksum(body, castagnoli))
-		q, err := Unmarshal(data)
+		q, err := unmarshalChecked(t, data)
 		if err != nil {
 			if !errors.As(err, new(FormatError)) {
 				t.Fatalf("%T: %v", err, err)

@@ -172,7 +172,7 @@ func FuzzUnmarshalGrids(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
-		q, err := Unmarshal(data)
+		q, err := unmarshalChecked(t, data)
 		if err != nil {
 			return
 		}

@@ -19,6 +19,10 @@
 //   - [Conv2D] is a convolution of any kernel size, stride and number of groups,
 //     [ConvTranspose2D] its transpose.
 //   - [Separable] is a symmetric filter with learned taps, or x2 upsampling by one.
+//   - [Dense], [GELU], [LayerNorm] and [Attention] are the layers of transformers, on
+//     rows: a matrix [rows][width] with a row for each token. Tokens of a sequence that
+//     stand for several, or are hidden, have biases in [Attention.Forward].
+//   - The losses are [SquaredError] for pictures and [CrossEntropy] for classes.
 //
 // # Determinism
 //
