@@ -10,7 +10,8 @@ import "math"
 //
 // An output takes as many operations as its inputs are numbers: such a convolution is
 // bound by the loads, not by the arithmetic. The assembly keeps the kernels of a vector
-// of channels in registers and goes along a row, so that each output takes three loads.
+// of channels in registers and goes along a row, so that each output takes three loads,
+// and by tiles of columns whose rows stay in the first-level cache.
 
 // DepthwiseF32 convolves the picture x, [h][width][c], with the kernels w, [9][c], and
 // adds the biases b, [c], or none if b is nil. y, [h][width][c], does not overlap the

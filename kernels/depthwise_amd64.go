@@ -5,37 +5,37 @@
 package kernels
 
 //go:noescape
-func depthwise1F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise1F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights1F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights1F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwise2F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise2F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights2F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights2F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwise3F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise3F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights3F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights3F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwise1F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise1F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights1F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights1F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwise2F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise2F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights2F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights2F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwise3F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
+func depthwise3F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
-func depthwiseWeights3F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
+func depthwiseWeights3F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)

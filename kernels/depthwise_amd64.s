@@ -4,207 +4,21 @@
 
 #include "textflag.h"
 
-// func depthwise1F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwise1F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R8
-
-vector:
-	VXORPS  Y0, Y0, Y0
-	TESTQ   SI, SI
-	JZ      unbiased
-	VMOVUPS (SI), Y0
-	ADDQ    $+32, SI
-
-unbiased:
-	MOVQ        DX, R9
-	VMOVUPS     (R9), Y1
-	ADDQ        BX, R9
-	VMOVUPS     (R9), Y2
-	ADDQ        BX, R9
-	VMOVUPS     (R9), Y3
-	MOVQ        AX, R9
-	MOVQ        CX, R10
-	VMOVAPS     Y0, Y4
-	VMOVAPS     Y0, Y5
-	VMOVUPS     (R10), Y6
-	VFMADD231PS Y6, Y2, Y4
-	VFMADD231PS Y6, Y1, Y5
-	ADDQ        DI, R10
-	MOVQ        width+40(FP), R11
-
-column:
-	DECQ        R11
-	JZ          last0
-	VMOVAPS     Y0, Y6
-	VMOVUPS     (R10), Y7
-	VFMADD231PS Y7, Y3, Y4
-	VFMADD231PS Y7, Y2, Y5
-	VFMADD231PS Y7, Y1, Y6
-	ADDQ        DI, R10
-	VMOVUPS     Y4, (R9)
-	ADDQ        DI, R9
-	DECQ        R11
-	JZ          last1
-	VMOVAPS     Y0, Y4
-	VMOVUPS     (R10), Y7
-	VFMADD231PS Y7, Y3, Y5
-	VFMADD231PS Y7, Y2, Y6
-	VFMADD231PS Y7, Y1, Y4
-	ADDQ        DI, R10
-	VMOVUPS     Y5, (R9)
-	ADDQ        DI, R9
-	DECQ        R11
-	JZ          last2
-	VMOVAPS     Y0, Y5
-	VMOVUPS     (R10), Y7
-	VFMADD231PS Y7, Y3, Y6
-	VFMADD231PS Y7, Y2, Y4
-	VFMADD231PS Y7, Y1, Y5
-	ADDQ        DI, R10
-	VMOVUPS     Y6, (R9)
-	ADDQ        DI, R9
-	JMP         column
-
-last0:
-	VMOVUPS Y4, (R9)
-	JMP     next
-
-last1:
-	VMOVUPS Y5, (R9)
-	JMP     next
-
-last2:
-	VMOVUPS Y6, (R9)
-
-next:
-	ADDQ $+32, AX
-	ADDQ $+32, CX
-	ADDQ $+32, DX
-	DECQ R8
-	JNZ  vector
-	VZEROUPPER
-	RET
-
-// func depthwiseWeights1F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwiseWeights1F32AVX2(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), DI
-
-vector:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	MOVQ    DX, R8
-	MOVQ    BX, R9
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS (R8), Y4
-	VMOVAPS Y4, Y3
-	MOVQ    width+32(FP), R10
-
-column:
-	DECQ        R10
-	JZ          last0
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Y5
-	VADDPS      Y5, Y3, Y3
-	VMOVUPS     (R9), Y7
-	VFMADD231PS Y7, Y6, Y2
-	VFMADD231PS Y7, Y4, Y1
-	VFMADD231PS Y7, Y5, Y0
-	ADDQ        SI, R9
-	DECQ        R10
-	JZ          last1
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Y6
-	VADDPS      Y6, Y3, Y3
-	VMOVUPS     (R9), Y7
-	VFMADD231PS Y7, Y4, Y2
-	VFMADD231PS Y7, Y5, Y1
-	VFMADD231PS Y7, Y6, Y0
-	ADDQ        SI, R9
-	DECQ        R10
-	JZ          last2
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Y4
-	VADDPS      Y4, Y3, Y3
-	VMOVUPS     (R9), Y7
-	VFMADD231PS Y7, Y5, Y2
-	VFMADD231PS Y7, Y6, Y1
-	VFMADD231PS Y7, Y4, Y0
-	ADDQ        SI, R9
-	JMP         column
-
-last0:
-	VMOVUPS     (R9), Y5
-	VFMADD231PS Y5, Y6, Y2
-	VFMADD231PS Y5, Y4, Y1
-	JMP         next
-
-last1:
-	VMOVUPS     (R9), Y6
-	VFMADD231PS Y6, Y4, Y2
-	VFMADD231PS Y6, Y5, Y1
-	JMP         next
-
-last2:
-	VMOVUPS     (R9), Y4
-	VFMADD231PS Y4, Y5, Y2
-	VFMADD231PS Y4, Y6, Y1
-
-next:
-	MOVQ    AX, R8
-	VADDPS  (R8), Y0, Y0
-	VMOVUPS Y0, (R8)
-	ADDQ    SI, R8
-	VADDPS  (R8), Y1, Y1
-	VMOVUPS Y1, (R8)
-	ADDQ    SI, R8
-	VADDPS  (R8), Y2, Y2
-	VMOVUPS Y2, (R8)
-	VADDPS  (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	ADDQ    $+32, AX
-	ADDQ    $+32, CX
-	ADDQ    $+32, DX
-	ADDQ    $+32, BX
-	DECQ    DI
-	JNZ     vector
-	VZEROUPPER
-	RET
-
-// func depthwise2F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwise2F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R9
+// func depthwise1F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwise1F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R8
 
 vector:
 	VXORPS  Y0, Y0, Y0
@@ -220,80 +34,95 @@ unbiased:
 	VMOVUPS     (R10), Y2
 	ADDQ        BX, R10
 	VMOVUPS     (R10), Y3
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y4
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y5
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y6
 	MOVQ        AX, R10
 	MOVQ        CX, R11
-	VMOVAPS     Y0, Y7
-	VMOVAPS     Y0, Y8
-	VMOVUPS     (R11), Y9
-	VFMADD231PS Y9, Y2, Y7
-	VFMADD231PS Y9, Y1, Y8
-	VMOVUPS     (R11)(R8*1), Y9
-	VFMADD231PS Y9, Y5, Y7
-	VFMADD231PS Y9, Y4, Y8
+	VMOVAPS     Y0, Y4
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000001, R12
+	JZ          first
+	SUBQ        DI, R11
+	VMOVUPS     (R11), Y5
+	VFMADD231PS Y5, Y1, Y4
 	ADDQ        DI, R11
-	MOVQ        width+40(FP), R12
+
+first:
+	VMOVAPS     Y0, Y5
+	VMOVUPS     (R11), Y6
+	VFMADD231PS Y6, Y2, Y4
+	VFMADD231PS Y6, Y1, Y5
+	ADDQ        DI, R11
+	MOVQ        n+40(FP), R12
 
 column:
 	DECQ        R12
 	JZ          last0
-	VMOVAPS     Y0, Y9
-	VMOVUPS     (R11), Y10
-	VFMADD231PS Y10, Y3, Y7
-	VFMADD231PS Y10, Y2, Y8
-	VFMADD231PS Y10, Y1, Y9
-	VMOVUPS     (R11)(R8*1), Y10
-	VFMADD231PS Y10, Y6, Y7
-	VFMADD231PS Y10, Y5, Y8
-	VFMADD231PS Y10, Y4, Y9
+	VMOVAPS     Y0, Y6
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Y7
+	VFMADD231PS Y7, Y3, Y4
+	VFMADD231PS Y7, Y2, Y5
+	VFMADD231PS Y7, Y1, Y6
 	ADDQ        DI, R11
-	VMOVUPS     Y7, (R10)
+	VMOVUPS     Y4, (R10)
 	ADDQ        DI, R10
 	DECQ        R12
 	JZ          last1
-	VMOVAPS     Y0, Y7
-	VMOVUPS     (R11), Y10
-	VFMADD231PS Y10, Y3, Y8
-	VFMADD231PS Y10, Y2, Y9
-	VFMADD231PS Y10, Y1, Y7
-	VMOVUPS     (R11)(R8*1), Y10
-	VFMADD231PS Y10, Y6, Y8
-	VFMADD231PS Y10, Y5, Y9
-	VFMADD231PS Y10, Y4, Y7
+	VMOVAPS     Y0, Y4
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Y7
+	VFMADD231PS Y7, Y3, Y5
+	VFMADD231PS Y7, Y2, Y6
+	VFMADD231PS Y7, Y1, Y4
 	ADDQ        DI, R11
-	VMOVUPS     Y8, (R10)
+	VMOVUPS     Y5, (R10)
 	ADDQ        DI, R10
 	DECQ        R12
 	JZ          last2
-	VMOVAPS     Y0, Y8
-	VMOVUPS     (R11), Y10
-	VFMADD231PS Y10, Y3, Y9
-	VFMADD231PS Y10, Y2, Y7
-	VFMADD231PS Y10, Y1, Y8
-	VMOVUPS     (R11)(R8*1), Y10
-	VFMADD231PS Y10, Y6, Y9
-	VFMADD231PS Y10, Y5, Y7
-	VFMADD231PS Y10, Y4, Y8
+	VMOVAPS     Y0, Y5
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Y7
+	VFMADD231PS Y7, Y3, Y6
+	VFMADD231PS Y7, Y2, Y4
+	VFMADD231PS Y7, Y1, Y5
 	ADDQ        DI, R11
-	VMOVUPS     Y9, (R10)
+	VMOVUPS     Y6, (R10)
 	ADDQ        DI, R10
 	JMP         column
 
 last0:
-	VMOVUPS Y7, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store0
+	VMOVUPS     (R11), Y0
+	VFMADD231PS Y0, Y3, Y4
+	ADDQ        DI, R11
+
+store0:
+	VMOVUPS Y4, (R10)
 	JMP     next
 
 last1:
-	VMOVUPS Y8, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store1
+	VMOVUPS     (R11), Y0
+	VFMADD231PS Y0, Y3, Y5
+	ADDQ        DI, R11
+
+store1:
+	VMOVUPS Y5, (R10)
 	JMP     next
 
 last2:
-	VMOVUPS Y9, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store2
+	VMOVUPS     (R11), Y0
+	VFMADD231PS Y0, Y3, Y6
+	ADDQ        DI, R11
+
+store2:
+	VMOVUPS Y6, (R10)
 
 next:
 	ADDQ $+32, AX
@@ -304,103 +133,118 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwiseWeights2F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwiseWeights2F32AVX2(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), R8
+// func depthwiseWeights1F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwiseWeights1F32AVX2(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), DI
 
 vector:
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
 	MOVQ    DX, R9
 	MOVQ    BX, R10
-	VXORPS  Y9, Y9, Y9
-	VMOVUPS (R9), Y7
-	VMOVAPS Y7, Y6
-	MOVQ    width+32(FP), R11
+	VXORPS  Y6, Y6, Y6
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000001, R11
+	JZ      first
+	SUBQ    SI, R9
+	VMOVUPS (R9), Y6
+	ADDQ    SI, R9
+
+first:
+	VMOVUPS (R9), Y4
+	VMOVAPS Y4, Y3
+	MOVQ    n+32(FP), R11
 
 column:
 	DECQ        R11
 	JZ          last0
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Y8
-	VADDPS      Y8, Y6, Y6
-	VMOVUPS     (R10), Y10
-	VFMADD231PS Y10, Y9, Y2
-	VFMADD231PS Y10, Y7, Y1
-	VFMADD231PS Y10, Y8, Y0
-	VMOVUPS     (R10)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y5
-	VFMADD231PS Y10, Y7, Y4
-	VFMADD231PS Y10, Y8, Y3
+	VMOVUPS     (R9), Y5
+	VADDPS      Y5, Y3, Y3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Y7
+	VFMADD231PS Y7, Y5, Y0
+	VFMADD231PS Y7, Y4, Y1
+	VFMADD231PS Y7, Y6, Y2
 	ADDQ        SI, R10
 	DECQ        R11
 	JZ          last1
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Y9
-	VADDPS      Y9, Y6, Y6
-	VMOVUPS     (R10), Y10
-	VFMADD231PS Y10, Y7, Y2
-	VFMADD231PS Y10, Y8, Y1
-	VFMADD231PS Y10, Y9, Y0
-	VMOVUPS     (R10)(DI*1), Y10
-	VFMADD231PS Y10, Y7, Y5
-	VFMADD231PS Y10, Y8, Y4
-	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (R9), Y6
+	VADDPS      Y6, Y3, Y3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VFMADD231PS Y7, Y5, Y1
+	VFMADD231PS Y7, Y4, Y2
 	ADDQ        SI, R10
 	DECQ        R11
 	JZ          last2
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Y7
-	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (R10), Y10
-	VFMADD231PS Y10, Y8, Y2
-	VFMADD231PS Y10, Y9, Y1
-	VFMADD231PS Y10, Y7, Y0
-	VMOVUPS     (R10)(DI*1), Y10
-	VFMADD231PS Y10, Y8, Y5
-	VFMADD231PS Y10, Y9, Y4
-	VFMADD231PS Y10, Y7, Y3
+	VMOVUPS     (R9), Y4
+	VADDPS      Y4, Y3, Y3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Y7
+	VFMADD231PS Y7, Y4, Y0
+	VFMADD231PS Y7, Y6, Y1
+	VFMADD231PS Y7, Y5, Y2
 	ADDQ        SI, R10
 	JMP         column
 
 last0:
-	VMOVUPS     (R10), Y8
-	VFMADD231PS Y8, Y9, Y2
-	VFMADD231PS Y8, Y7, Y1
-	VMOVUPS     (R10)(DI*1), Y8
-	VFMADD231PS Y8, Y9, Y5
-	VFMADD231PS Y8, Y7, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none0
+	ADDQ    SI, R9
+	VMOVUPS (R9), Y5
+
+none0:
+	VMOVUPS     (R10), Y7
+	VFMADD231PS Y7, Y5, Y0
+	VFMADD231PS Y7, Y4, Y1
+	VFMADD231PS Y7, Y6, Y2
 	JMP         next
 
 last1:
-	VMOVUPS     (R10), Y9
-	VFMADD231PS Y9, Y7, Y2
-	VFMADD231PS Y9, Y8, Y1
-	VMOVUPS     (R10)(DI*1), Y9
-	VFMADD231PS Y9, Y7, Y5
-	VFMADD231PS Y9, Y8, Y4
+	VXORPS  Y6, Y6, Y6
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none1
+	ADDQ    SI, R9
+	VMOVUPS (R9), Y6
+
+none1:
+	VMOVUPS     (R10), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VFMADD231PS Y7, Y5, Y1
+	VFMADD231PS Y7, Y4, Y2
 	JMP         next
 
 last2:
+	VXORPS  Y4, Y4, Y4
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none2
+	ADDQ    SI, R9
+	VMOVUPS (R9), Y4
+
+none2:
 	VMOVUPS     (R10), Y7
-	VFMADD231PS Y7, Y8, Y2
-	VFMADD231PS Y7, Y9, Y1
-	VMOVUPS     (R10)(DI*1), Y7
-	VFMADD231PS Y7, Y8, Y5
-	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y7, Y4, Y0
+	VFMADD231PS Y7, Y6, Y1
+	VFMADD231PS Y7, Y5, Y2
 
 next:
 	MOVQ    AX, R9
@@ -412,15 +256,334 @@ next:
 	ADDQ    SI, R9
 	VADDPS  (R9), Y2, Y2
 	VMOVUPS Y2, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y3, Y3
-	VMOVUPS Y3, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y4, Y4
-	VMOVUPS Y4, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y5, Y5
-	VMOVUPS Y5, (R9)
+	VADDPS  (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    $+32, AX
+	ADDQ    $+32, CX
+	ADDQ    $+32, DX
+	ADDQ    $+32, BX
+	DECQ    R8
+	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func depthwise2F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwise2F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R10
+
+vector:
+	VXORPS  Y0, Y0, Y0
+	TESTQ   SI, SI
+	JZ      unbiased
+	VMOVUPS (SI), Y0
+	ADDQ    $+32, SI
+
+unbiased:
+	MOVQ        DX, R11
+	VMOVUPS     (R11), Y1
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y2
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y3
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y4
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y5
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y6
+	MOVQ        AX, R11
+	MOVQ        CX, R12
+	VMOVAPS     Y0, Y7
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000001, R13
+	JZ          first
+	SUBQ        DI, R12
+	VMOVUPS     (R12), Y8
+	VFMADD231PS Y8, Y1, Y7
+	VMOVUPS     (R12)(R8*1), Y8
+	VFMADD231PS Y8, Y4, Y7
+	ADDQ        DI, R12
+
+first:
+	VMOVAPS     Y0, Y8
+	VMOVUPS     (R12), Y9
+	VFMADD231PS Y9, Y2, Y7
+	VFMADD231PS Y9, Y1, Y8
+	VMOVUPS     (R12)(R8*1), Y9
+	VFMADD231PS Y9, Y5, Y7
+	VFMADD231PS Y9, Y4, Y8
+	ADDQ        DI, R12
+	MOVQ        n+40(FP), R13
+
+column:
+	DECQ        R13
+	JZ          last0
+	VMOVAPS     Y0, Y9
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y10, Y3, Y7
+	VFMADD231PS Y10, Y2, Y8
+	VFMADD231PS Y10, Y1, Y9
+	VMOVUPS     (R12)(R8*1), Y10
+	VFMADD231PS Y10, Y6, Y7
+	VFMADD231PS Y10, Y5, Y8
+	VFMADD231PS Y10, Y4, Y9
+	ADDQ        DI, R12
+	VMOVUPS     Y7, (R11)
+	ADDQ        DI, R11
+	DECQ        R13
+	JZ          last1
+	VMOVAPS     Y0, Y7
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y10, Y3, Y8
+	VFMADD231PS Y10, Y2, Y9
+	VFMADD231PS Y10, Y1, Y7
+	VMOVUPS     (R12)(R8*1), Y10
+	VFMADD231PS Y10, Y6, Y8
+	VFMADD231PS Y10, Y5, Y9
+	VFMADD231PS Y10, Y4, Y7
+	ADDQ        DI, R12
+	VMOVUPS     Y8, (R11)
+	ADDQ        DI, R11
+	DECQ        R13
+	JZ          last2
+	VMOVAPS     Y0, Y8
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y10, Y3, Y9
+	VFMADD231PS Y10, Y2, Y7
+	VFMADD231PS Y10, Y1, Y8
+	VMOVUPS     (R12)(R8*1), Y10
+	VFMADD231PS Y10, Y6, Y9
+	VFMADD231PS Y10, Y5, Y7
+	VFMADD231PS Y10, Y4, Y8
+	ADDQ        DI, R12
+	VMOVUPS     Y9, (R11)
+	ADDQ        DI, R11
+	JMP         column
+
+last0:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store0
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y7
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y7
+	ADDQ        DI, R12
+
+store0:
+	VMOVUPS Y7, (R11)
+	JMP     next
+
+last1:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store1
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y8
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y8
+	ADDQ        DI, R12
+
+store1:
+	VMOVUPS Y8, (R11)
+	JMP     next
+
+last2:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store2
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y9
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y9
+	ADDQ        DI, R12
+
+store2:
+	VMOVUPS Y9, (R11)
+
+next:
+	ADDQ $+32, AX
+	ADDQ $+32, CX
+	ADDQ $+32, DX
+	DECQ R9
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+// func depthwiseWeights2F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwiseWeights2F32AVX2(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), R9
+
+vector:
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    DX, R10
+	MOVQ    BX, R11
+	VXORPS  Y9, Y9, Y9
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000001, R12
+	JZ      first
+	SUBQ    SI, R10
+	VMOVUPS (R10), Y9
+	ADDQ    SI, R10
+
+first:
+	VMOVUPS (R10), Y7
+	VMOVAPS Y7, Y6
+	MOVQ    n+32(FP), R12
+
+column:
+	DECQ        R12
+	JZ          last0
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y8
+	VADDPS      Y8, Y6, Y6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y5
+	ADDQ        SI, R11
+	DECQ        R12
+	JZ          last1
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y9
+	VADDPS      Y9, Y6, Y6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y7, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y7, Y5
+	ADDQ        SI, R11
+	DECQ        R12
+	JZ          last2
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y7
+	VADDPS      Y7, Y6, Y6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y7, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VFMADD231PS Y10, Y8, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y10, Y8, Y5
+	ADDQ        SI, R11
+	JMP         column
+
+last0:
+	VXORPS  Y8, Y8, Y8
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none0
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y8
+
+none0:
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y10, Y7, Y1
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y8, Y3
+	VFMADD231PS Y10, Y7, Y4
+	VFMADD231PS Y10, Y9, Y5
+	JMP         next
+
+last1:
+	VXORPS  Y9, Y9, Y9
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none1
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y9
+
+none1:
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VFMADD231PS Y10, Y8, Y1
+	VFMADD231PS Y10, Y7, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y10, Y7, Y5
+	JMP         next
+
+last2:
+	VXORPS  Y7, Y7, Y7
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none2
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y7
+
+none2:
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y10, Y7, Y0
+	VFMADD231PS Y10, Y9, Y1
+	VFMADD231PS Y10, Y8, Y2
+	VMOVUPS     (R11)(DI*1), Y10
+	VFMADD231PS Y10, Y7, Y3
+	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y10, Y8, Y5
+
+next:
+	MOVQ    AX, R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y1, Y1
+	VMOVUPS Y1, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y3, Y3
+	VMOVUPS Y3, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y5, Y5
+	VMOVUPS Y5, (R10)
 	VADDPS  (CX), Y6, Y6
 	VMOVUPS Y6, (CX)
 	ADDQ    $+32, AX
@@ -432,20 +595,21 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwise3F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwise3F32AVX2(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R9
+// func depthwise3F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwise3F32AVX2(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R10
 
 vector:
 	VXORPS  Y0, Y0, Y0
@@ -455,107 +619,159 @@ vector:
 	ADDQ    $+32, SI
 
 unbiased:
-	MOVQ        DX, R10
-	VMOVUPS     (R10), Y1
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y2
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y3
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y4
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y5
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y6
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y7
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y8
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Y9
-	MOVQ        AX, R10
-	MOVQ        CX, R11
+	MOVQ        DX, R11
+	VMOVUPS     (R11), Y1
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y2
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y3
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y4
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y5
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y6
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y7
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y8
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Y9
+	MOVQ        AX, R11
+	MOVQ        CX, R12
 	VMOVAPS     Y0, Y10
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000001, R13
+	JZ          first
+	SUBQ        DI, R12
+	VMOVUPS     (R12), Y11
+	VFMADD231PS Y11, Y1, Y10
+	VMOVUPS     (R12)(R8*1), Y11
+	VFMADD231PS Y11, Y4, Y10
+	VMOVUPS     (R12)(R8*2), Y11
+	VFMADD231PS Y11, Y7, Y10
+	ADDQ        DI, R12
+
+first:
 	VMOVAPS     Y0, Y11
-	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y12
 	VFMADD231PS Y12, Y2, Y10
 	VFMADD231PS Y12, Y1, Y11
-	VMOVUPS     (R11)(R8*1), Y12
+	VMOVUPS     (R12)(R8*1), Y12
 	VFMADD231PS Y12, Y5, Y10
 	VFMADD231PS Y12, Y4, Y11
-	VMOVUPS     (R11)(R8*2), Y12
+	VMOVUPS     (R12)(R8*2), Y12
 	VFMADD231PS Y12, Y8, Y10
 	VFMADD231PS Y12, Y7, Y11
-	ADDQ        DI, R11
-	MOVQ        width+40(FP), R12
+	ADDQ        DI, R12
+	MOVQ        n+40(FP), R13
 
 column:
-	DECQ        R12
+	DECQ        R13
 	JZ          last0
 	VMOVAPS     Y0, Y12
-	VMOVUPS     (R11), Y13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y13
 	VFMADD231PS Y13, Y3, Y10
 	VFMADD231PS Y13, Y2, Y11
 	VFMADD231PS Y13, Y1, Y12
-	VMOVUPS     (R11)(R8*1), Y13
+	VMOVUPS     (R12)(R8*1), Y13
 	VFMADD231PS Y13, Y6, Y10
 	VFMADD231PS Y13, Y5, Y11
 	VFMADD231PS Y13, Y4, Y12
-	VMOVUPS     (R11)(R8*2), Y13
+	VMOVUPS     (R12)(R8*2), Y13
 	VFMADD231PS Y13, Y9, Y10
 	VFMADD231PS Y13, Y8, Y11
 	VFMADD231PS Y13, Y7, Y12
+	ADDQ        DI, R12
+	VMOVUPS     Y10, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Y10, (R10)
-	ADDQ        DI, R10
-	DECQ        R12
+	DECQ        R13
 	JZ          last1
 	VMOVAPS     Y0, Y10
-	VMOVUPS     (R11), Y13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y13
 	VFMADD231PS Y13, Y3, Y11
 	VFMADD231PS Y13, Y2, Y12
 	VFMADD231PS Y13, Y1, Y10
-	VMOVUPS     (R11)(R8*1), Y13
+	VMOVUPS     (R12)(R8*1), Y13
 	VFMADD231PS Y13, Y6, Y11
 	VFMADD231PS Y13, Y5, Y12
 	VFMADD231PS Y13, Y4, Y10
-	VMOVUPS     (R11)(R8*2), Y13
+	VMOVUPS     (R12)(R8*2), Y13
 	VFMADD231PS Y13, Y9, Y11
 	VFMADD231PS Y13, Y8, Y12
 	VFMADD231PS Y13, Y7, Y10
+	ADDQ        DI, R12
+	VMOVUPS     Y11, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Y11, (R10)
-	ADDQ        DI, R10
-	DECQ        R12
+	DECQ        R13
 	JZ          last2
 	VMOVAPS     Y0, Y11
-	VMOVUPS     (R11), Y13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Y13
 	VFMADD231PS Y13, Y3, Y12
 	VFMADD231PS Y13, Y2, Y10
 	VFMADD231PS Y13, Y1, Y11
-	VMOVUPS     (R11)(R8*1), Y13
+	VMOVUPS     (R12)(R8*1), Y13
 	VFMADD231PS Y13, Y6, Y12
 	VFMADD231PS Y13, Y5, Y10
 	VFMADD231PS Y13, Y4, Y11
-	VMOVUPS     (R11)(R8*2), Y13
+	VMOVUPS     (R12)(R8*2), Y13
 	VFMADD231PS Y13, Y9, Y12
 	VFMADD231PS Y13, Y8, Y10
 	VFMADD231PS Y13, Y7, Y11
+	ADDQ        DI, R12
+	VMOVUPS     Y12, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Y12, (R10)
-	ADDQ        DI, R10
 	JMP         column
 
 last0:
-	VMOVUPS Y10, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store0
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y10
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y10
+	VMOVUPS     (R12)(R8*2), Y0
+	VFMADD231PS Y0, Y9, Y10
+	ADDQ        DI, R12
+
+store0:
+	VMOVUPS Y10, (R11)
 	JMP     next
 
 last1:
-	VMOVUPS Y11, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store1
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y11
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y11
+	VMOVUPS     (R12)(R8*2), Y0
+	VFMADD231PS Y0, Y9, Y11
+	ADDQ        DI, R12
+
+store1:
+	VMOVUPS Y11, (R11)
 	JMP     next
 
 last2:
-	VMOVUPS Y12, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store2
+	VMOVUPS     (R12), Y0
+	VFMADD231PS Y0, Y3, Y12
+	VMOVUPS     (R12)(R8*1), Y0
+	VFMADD231PS Y0, Y6, Y12
+	VMOVUPS     (R12)(R8*2), Y0
+	VFMADD231PS Y0, Y9, Y12
+	ADDQ        DI, R12
+
+store2:
+	VMOVUPS Y12, (R11)
 
 next:
 	ADDQ $+32, AX
@@ -566,18 +782,19 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwiseWeights3F32AVX2(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, FMA3
-TEXT ·depthwiseWeights3F32AVX2(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), R8
+// func depthwiseWeights3F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·depthwiseWeights3F32AVX2(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), R9
 
 vector:
 	VXORPS  Y0, Y0, Y0
@@ -589,133 +806,177 @@ vector:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	MOVQ    DX, R9
-	MOVQ    BX, R10
+	MOVQ    DX, R10
+	MOVQ    BX, R11
 	VXORPS  Y12, Y12, Y12
-	VMOVUPS (R9), Y10
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000001, R12
+	JZ      first
+	SUBQ    SI, R10
+	VMOVUPS (R10), Y12
+	ADDQ    SI, R10
+
+first:
+	VMOVUPS (R10), Y10
 	VMOVAPS Y10, Y9
-	MOVQ    width+32(FP), R11
+	MOVQ    n+32(FP), R12
 
 column:
-	DECQ        R11
+	DECQ        R12
 	JZ          last0
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Y11
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y11
 	VADDPS      Y11, Y9, Y9
-	VMOVUPS     (R10), Y13
-	VFMADD231PS Y13, Y12, Y2
-	VFMADD231PS Y13, Y10, Y1
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y13
 	VFMADD231PS Y13, Y11, Y0
-	VMOVUPS     (R10)(DI*1), Y13
-	VFMADD231PS Y13, Y12, Y5
-	VFMADD231PS Y13, Y10, Y4
+	VFMADD231PS Y13, Y10, Y1
+	VFMADD231PS Y13, Y12, Y2
+	VMOVUPS     (R11)(DI*1), Y13
 	VFMADD231PS Y13, Y11, Y3
-	VMOVUPS     (R10)(DI*2), Y13
-	VFMADD231PS Y13, Y12, Y8
-	VFMADD231PS Y13, Y10, Y7
+	VFMADD231PS Y13, Y10, Y4
+	VFMADD231PS Y13, Y12, Y5
+	VMOVUPS     (R11)(DI*2), Y13
 	VFMADD231PS Y13, Y11, Y6
-	ADDQ        SI, R10
-	DECQ        R11
+	VFMADD231PS Y13, Y10, Y7
+	VFMADD231PS Y13, Y12, Y8
+	ADDQ        SI, R11
+	DECQ        R12
 	JZ          last1
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Y12
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Y12
 	VADDPS      Y12, Y9, Y9
-	VMOVUPS     (R10), Y13
-	VFMADD231PS Y13, Y10, Y2
-	VFMADD231PS Y13, Y11, Y1
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y13
 	VFMADD231PS Y13, Y12, Y0
-	VMOVUPS     (R10)(DI*1), Y13
-	VFMADD231PS Y13, Y10, Y5
-	VFMADD231PS Y13, Y11, Y4
+	VFMADD231PS Y13, Y11, Y1
+	VFMADD231PS Y13, Y10, Y2
+	VMOVUPS     (R11)(DI*1), Y13
 	VFMADD231PS Y13, Y12, Y3
-	VMOVUPS     (R10)(DI*2), Y13
-	VFMADD231PS Y13, Y10, Y8
-	VFMADD231PS Y13, Y11, Y7
+	VFMADD231PS Y13, Y11, Y4
+	VFMADD231PS Y13, Y10, Y5
+	VMOVUPS     (R11)(DI*2), Y13
 	VFMADD231PS Y13, Y12, Y6
-	ADDQ        SI, R10
-	DECQ        R11
+	VFMADD231PS Y13, Y11, Y7
+	VFMADD231PS Y13, Y10, Y8
+	ADDQ        SI, R11
+	DECQ        R12
 	JZ          last2
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Y10
-	VADDPS      Y10, Y9, Y9
-	VMOVUPS     (R10), Y13
-	VFMADD231PS Y13, Y11, Y2
-	VFMADD231PS Y13, Y12, Y1
-	VFMADD231PS Y13, Y10, Y0
-	VMOVUPS     (R10)(DI*1), Y13
-	VFMADD231PS Y13, Y11, Y5
-	VFMADD231PS Y13, Y12, Y4
-	VFMADD231PS Y13, Y10, Y3
-	VMOVUPS     (R10)(DI*2), Y13
-	VFMADD231PS Y13, Y11, Y8
-	VFMADD231PS Y13, Y12, Y7
-	VFMADD231PS Y13, Y10, Y6
 	ADDQ        SI, R10
+	VMOVUPS     (R10), Y10
+	VADDPS      Y10, Y9, Y9
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VFMADD231PS Y13, Y12, Y1
+	VFMADD231PS Y13, Y11, Y2
+	VMOVUPS     (R11)(DI*1), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VFMADD231PS Y13, Y12, Y4
+	VFMADD231PS Y13, Y11, Y5
+	VMOVUPS     (R11)(DI*2), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VFMADD231PS Y13, Y12, Y7
+	VFMADD231PS Y13, Y11, Y8
+	ADDQ        SI, R11
 	JMP         column
 
 last0:
-	VMOVUPS     (R10), Y11
-	VFMADD231PS Y11, Y12, Y2
-	VFMADD231PS Y11, Y10, Y1
-	VMOVUPS     (R10)(DI*1), Y11
-	VFMADD231PS Y11, Y12, Y5
-	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     (R10)(DI*2), Y11
-	VFMADD231PS Y11, Y12, Y8
-	VFMADD231PS Y11, Y10, Y7
+	VXORPS  Y11, Y11, Y11
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none0
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y11
+
+none0:
+	VMOVUPS     (R11), Y13
+	VFMADD231PS Y13, Y11, Y0
+	VFMADD231PS Y13, Y10, Y1
+	VFMADD231PS Y13, Y12, Y2
+	VMOVUPS     (R11)(DI*1), Y13
+	VFMADD231PS Y13, Y11, Y3
+	VFMADD231PS Y13, Y10, Y4
+	VFMADD231PS Y13, Y12, Y5
+	VMOVUPS     (R11)(DI*2), Y13
+	VFMADD231PS Y13, Y11, Y6
+	VFMADD231PS Y13, Y10, Y7
+	VFMADD231PS Y13, Y12, Y8
 	JMP         next
 
 last1:
-	VMOVUPS     (R10), Y12
-	VFMADD231PS Y12, Y10, Y2
-	VFMADD231PS Y12, Y11, Y1
-	VMOVUPS     (R10)(DI*1), Y12
-	VFMADD231PS Y12, Y10, Y5
-	VFMADD231PS Y12, Y11, Y4
-	VMOVUPS     (R10)(DI*2), Y12
-	VFMADD231PS Y12, Y10, Y8
-	VFMADD231PS Y12, Y11, Y7
+	VXORPS  Y12, Y12, Y12
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none1
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y12
+
+none1:
+	VMOVUPS     (R11), Y13
+	VFMADD231PS Y13, Y12, Y0
+	VFMADD231PS Y13, Y11, Y1
+	VFMADD231PS Y13, Y10, Y2
+	VMOVUPS     (R11)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y3
+	VFMADD231PS Y13, Y11, Y4
+	VFMADD231PS Y13, Y10, Y5
+	VMOVUPS     (R11)(DI*2), Y13
+	VFMADD231PS Y13, Y12, Y6
+	VFMADD231PS Y13, Y11, Y7
+	VFMADD231PS Y13, Y10, Y8
 	JMP         next
 
 last2:
-	VMOVUPS     (R10), Y10
-	VFMADD231PS Y10, Y11, Y2
-	VFMADD231PS Y10, Y12, Y1
-	VMOVUPS     (R10)(DI*1), Y10
-	VFMADD231PS Y10, Y11, Y5
-	VFMADD231PS Y10, Y12, Y4
-	VMOVUPS     (R10)(DI*2), Y10
-	VFMADD231PS Y10, Y11, Y8
-	VFMADD231PS Y10, Y12, Y7
+	VXORPS  Y10, Y10, Y10
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none2
+	ADDQ    SI, R10
+	VMOVUPS (R10), Y10
+
+none2:
+	VMOVUPS     (R11), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VFMADD231PS Y13, Y12, Y1
+	VFMADD231PS Y13, Y11, Y2
+	VMOVUPS     (R11)(DI*1), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VFMADD231PS Y13, Y12, Y4
+	VFMADD231PS Y13, Y11, Y5
+	VMOVUPS     (R11)(DI*2), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VFMADD231PS Y13, Y12, Y7
+	VFMADD231PS Y13, Y11, Y8
 
 next:
-	MOVQ    AX, R9
-	VADDPS  (R9), Y0, Y0
-	VMOVUPS Y0, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y1, Y1
-	VMOVUPS Y1, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y2, Y2
-	VMOVUPS Y2, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y3, Y3
-	VMOVUPS Y3, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y4, Y4
-	VMOVUPS Y4, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y5, Y5
-	VMOVUPS Y5, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y6, Y6
-	VMOVUPS Y6, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y7, Y7
-	VMOVUPS Y7, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Y8, Y8
-	VMOVUPS Y8, (R9)
+	MOVQ    AX, R10
+	VADDPS  (R10), Y0, Y0
+	VMOVUPS Y0, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y1, Y1
+	VMOVUPS Y1, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y2, Y2
+	VMOVUPS Y2, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y3, Y3
+	VMOVUPS Y3, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y5, Y5
+	VMOVUPS Y5, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y6, Y6
+	VMOVUPS Y6, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y7, Y7
+	VMOVUPS Y7, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Y8, Y8
+	VMOVUPS Y8, (R10)
 	VADDPS  (CX), Y9, Y9
 	VMOVUPS Y9, (CX)
 	ADDQ    $+32, AX
@@ -727,207 +988,21 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwise1F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwise1F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R8
-
-vector:
-	VPXORD  Z0, Z0, Z0
-	TESTQ   SI, SI
-	JZ      unbiased
-	VMOVUPS (SI), Z0
-	ADDQ    $+64, SI
-
-unbiased:
-	MOVQ        DX, R9
-	VMOVUPS     (R9), Z1
-	ADDQ        BX, R9
-	VMOVUPS     (R9), Z2
-	ADDQ        BX, R9
-	VMOVUPS     (R9), Z3
-	MOVQ        AX, R9
-	MOVQ        CX, R10
-	VMOVAPS     Z0, Z4
-	VMOVAPS     Z0, Z5
-	VMOVUPS     (R10), Z6
-	VFMADD231PS Z6, Z2, Z4
-	VFMADD231PS Z6, Z1, Z5
-	ADDQ        DI, R10
-	MOVQ        width+40(FP), R11
-
-column:
-	DECQ        R11
-	JZ          last0
-	VMOVAPS     Z0, Z6
-	VMOVUPS     (R10), Z7
-	VFMADD231PS Z7, Z3, Z4
-	VFMADD231PS Z7, Z2, Z5
-	VFMADD231PS Z7, Z1, Z6
-	ADDQ        DI, R10
-	VMOVUPS     Z4, (R9)
-	ADDQ        DI, R9
-	DECQ        R11
-	JZ          last1
-	VMOVAPS     Z0, Z4
-	VMOVUPS     (R10), Z7
-	VFMADD231PS Z7, Z3, Z5
-	VFMADD231PS Z7, Z2, Z6
-	VFMADD231PS Z7, Z1, Z4
-	ADDQ        DI, R10
-	VMOVUPS     Z5, (R9)
-	ADDQ        DI, R9
-	DECQ        R11
-	JZ          last2
-	VMOVAPS     Z0, Z5
-	VMOVUPS     (R10), Z7
-	VFMADD231PS Z7, Z3, Z6
-	VFMADD231PS Z7, Z2, Z4
-	VFMADD231PS Z7, Z1, Z5
-	ADDQ        DI, R10
-	VMOVUPS     Z6, (R9)
-	ADDQ        DI, R9
-	JMP         column
-
-last0:
-	VMOVUPS Z4, (R9)
-	JMP     next
-
-last1:
-	VMOVUPS Z5, (R9)
-	JMP     next
-
-last2:
-	VMOVUPS Z6, (R9)
-
-next:
-	ADDQ $+64, AX
-	ADDQ $+64, CX
-	ADDQ $+64, DX
-	DECQ R8
-	JNZ  vector
-	VZEROUPPER
-	RET
-
-// func depthwiseWeights1F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwiseWeights1F32AVX512(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), DI
-
-vector:
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	MOVQ    DX, R8
-	MOVQ    BX, R9
-	VPXORD  Z6, Z6, Z6
-	VMOVUPS (R8), Z4
-	VMOVAPS Z4, Z3
-	MOVQ    width+32(FP), R10
-
-column:
-	DECQ        R10
-	JZ          last0
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Z5
-	VADDPS      Z5, Z3, Z3
-	VMOVUPS     (R9), Z7
-	VFMADD231PS Z7, Z6, Z2
-	VFMADD231PS Z7, Z4, Z1
-	VFMADD231PS Z7, Z5, Z0
-	ADDQ        SI, R9
-	DECQ        R10
-	JZ          last1
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Z6
-	VADDPS      Z6, Z3, Z3
-	VMOVUPS     (R9), Z7
-	VFMADD231PS Z7, Z4, Z2
-	VFMADD231PS Z7, Z5, Z1
-	VFMADD231PS Z7, Z6, Z0
-	ADDQ        SI, R9
-	DECQ        R10
-	JZ          last2
-	ADDQ        SI, R8
-	VMOVUPS     (R8), Z4
-	VADDPS      Z4, Z3, Z3
-	VMOVUPS     (R9), Z7
-	VFMADD231PS Z7, Z5, Z2
-	VFMADD231PS Z7, Z6, Z1
-	VFMADD231PS Z7, Z4, Z0
-	ADDQ        SI, R9
-	JMP         column
-
-last0:
-	VMOVUPS     (R9), Z5
-	VFMADD231PS Z5, Z6, Z2
-	VFMADD231PS Z5, Z4, Z1
-	JMP         next
-
-last1:
-	VMOVUPS     (R9), Z7
-	VFMADD231PS Z7, Z4, Z2
-	VFMADD231PS Z7, Z5, Z1
-	JMP         next
-
-last2:
-	VMOVUPS     (R9), Z4
-	VFMADD231PS Z4, Z5, Z2
-	VFMADD231PS Z4, Z6, Z1
-
-next:
-	MOVQ    AX, R8
-	VADDPS  (R8), Z0, Z0
-	VMOVUPS Z0, (R8)
-	ADDQ    SI, R8
-	VADDPS  (R8), Z1, Z1
-	VMOVUPS Z1, (R8)
-	ADDQ    SI, R8
-	VADDPS  (R8), Z2, Z2
-	VMOVUPS Z2, (R8)
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	ADDQ    $+64, AX
-	ADDQ    $+64, CX
-	ADDQ    $+64, DX
-	ADDQ    $+64, BX
-	DECQ    DI
-	JNZ     vector
-	VZEROUPPER
-	RET
-
-// func depthwise2F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwise2F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R9
+// func depthwise1F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwise1F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R8
 
 vector:
 	VPXORD  Z0, Z0, Z0
@@ -943,80 +1018,95 @@ unbiased:
 	VMOVUPS     (R10), Z2
 	ADDQ        BX, R10
 	VMOVUPS     (R10), Z3
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z4
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z5
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z6
 	MOVQ        AX, R10
 	MOVQ        CX, R11
-	VMOVAPS     Z0, Z7
-	VMOVAPS     Z0, Z8
-	VMOVUPS     (R11), Z9
-	VFMADD231PS Z9, Z2, Z7
-	VFMADD231PS Z9, Z1, Z8
-	VMOVUPS     (R11)(R8*1), Z9
-	VFMADD231PS Z9, Z5, Z7
-	VFMADD231PS Z9, Z4, Z8
+	VMOVAPS     Z0, Z4
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000001, R12
+	JZ          first
+	SUBQ        DI, R11
+	VMOVUPS     (R11), Z5
+	VFMADD231PS Z5, Z1, Z4
 	ADDQ        DI, R11
-	MOVQ        width+40(FP), R12
+
+first:
+	VMOVAPS     Z0, Z5
+	VMOVUPS     (R11), Z6
+	VFMADD231PS Z6, Z2, Z4
+	VFMADD231PS Z6, Z1, Z5
+	ADDQ        DI, R11
+	MOVQ        n+40(FP), R12
 
 column:
 	DECQ        R12
 	JZ          last0
-	VMOVAPS     Z0, Z9
-	VMOVUPS     (R11), Z10
-	VFMADD231PS Z10, Z3, Z7
-	VFMADD231PS Z10, Z2, Z8
-	VFMADD231PS Z10, Z1, Z9
-	VMOVUPS     (R11)(R8*1), Z10
-	VFMADD231PS Z10, Z6, Z7
-	VFMADD231PS Z10, Z5, Z8
-	VFMADD231PS Z10, Z4, Z9
+	VMOVAPS     Z0, Z6
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Z7
+	VFMADD231PS Z7, Z3, Z4
+	VFMADD231PS Z7, Z2, Z5
+	VFMADD231PS Z7, Z1, Z6
 	ADDQ        DI, R11
-	VMOVUPS     Z7, (R10)
+	VMOVUPS     Z4, (R10)
 	ADDQ        DI, R10
 	DECQ        R12
 	JZ          last1
-	VMOVAPS     Z0, Z7
-	VMOVUPS     (R11), Z10
-	VFMADD231PS Z10, Z3, Z8
-	VFMADD231PS Z10, Z2, Z9
-	VFMADD231PS Z10, Z1, Z7
-	VMOVUPS     (R11)(R8*1), Z10
-	VFMADD231PS Z10, Z6, Z8
-	VFMADD231PS Z10, Z5, Z9
-	VFMADD231PS Z10, Z4, Z7
+	VMOVAPS     Z0, Z4
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Z7
+	VFMADD231PS Z7, Z3, Z5
+	VFMADD231PS Z7, Z2, Z6
+	VFMADD231PS Z7, Z1, Z4
 	ADDQ        DI, R11
-	VMOVUPS     Z8, (R10)
+	VMOVUPS     Z5, (R10)
 	ADDQ        DI, R10
 	DECQ        R12
 	JZ          last2
-	VMOVAPS     Z0, Z8
-	VMOVUPS     (R11), Z10
-	VFMADD231PS Z10, Z3, Z9
-	VFMADD231PS Z10, Z2, Z7
-	VFMADD231PS Z10, Z1, Z8
-	VMOVUPS     (R11)(R8*1), Z10
-	VFMADD231PS Z10, Z6, Z9
-	VFMADD231PS Z10, Z5, Z7
-	VFMADD231PS Z10, Z4, Z8
+	VMOVAPS     Z0, Z5
+	PREFETCHT0  (R11)(R8*1)
+	VMOVUPS     (R11), Z7
+	VFMADD231PS Z7, Z3, Z6
+	VFMADD231PS Z7, Z2, Z4
+	VFMADD231PS Z7, Z1, Z5
 	ADDQ        DI, R11
-	VMOVUPS     Z9, (R10)
+	VMOVUPS     Z6, (R10)
 	ADDQ        DI, R10
 	JMP         column
 
 last0:
-	VMOVUPS Z7, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store0
+	VMOVUPS     (R11), Z1
+	VFMADD231PS Z1, Z3, Z4
+	ADDQ        DI, R11
+
+store0:
+	VMOVUPS Z4, (R10)
 	JMP     next
 
 last1:
-	VMOVUPS Z8, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store1
+	VMOVUPS     (R11), Z1
+	VFMADD231PS Z1, Z3, Z5
+	ADDQ        DI, R11
+
+store1:
+	VMOVUPS Z5, (R10)
 	JMP     next
 
 last2:
-	VMOVUPS Z9, (R10)
+	MOVQ        edges+72(FP), R12
+	TESTQ       $0x00000002, R12
+	JZ          store2
+	VMOVUPS     (R11), Z1
+	VFMADD231PS Z1, Z3, Z6
+	ADDQ        DI, R11
+
+store2:
+	VMOVUPS Z6, (R10)
 
 next:
 	ADDQ $+64, AX
@@ -1027,103 +1117,118 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwiseWeights2F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwiseWeights2F32AVX512(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), R8
+// func depthwiseWeights1F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwiseWeights1F32AVX512(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), DI
 
 vector:
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
 	MOVQ    DX, R9
 	MOVQ    BX, R10
-	VPXORD  Z9, Z9, Z9
-	VMOVUPS (R9), Z7
-	VMOVAPS Z7, Z6
-	MOVQ    width+32(FP), R11
+	VPXORD  Z6, Z6, Z6
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000001, R11
+	JZ      first
+	SUBQ    SI, R9
+	VMOVUPS (R9), Z6
+	ADDQ    SI, R9
+
+first:
+	VMOVUPS (R9), Z4
+	VMOVAPS Z4, Z3
+	MOVQ    n+32(FP), R11
 
 column:
 	DECQ        R11
 	JZ          last0
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Z8
-	VADDPS      Z8, Z6, Z6
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z9, Z2
-	VFMADD231PS Z10, Z7, Z1
-	VFMADD231PS Z10, Z8, Z0
-	VMOVUPS     (R10)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z5
-	VFMADD231PS Z10, Z7, Z4
-	VFMADD231PS Z10, Z8, Z3
+	VMOVUPS     (R9), Z5
+	VADDPS      Z5, Z3, Z3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Z7
+	VFMADD231PS Z7, Z5, Z0
+	VFMADD231PS Z7, Z4, Z1
+	VFMADD231PS Z7, Z6, Z2
 	ADDQ        SI, R10
 	DECQ        R11
 	JZ          last1
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Z9
-	VADDPS      Z9, Z6, Z6
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z7, Z2
-	VFMADD231PS Z10, Z8, Z1
-	VFMADD231PS Z10, Z9, Z0
-	VMOVUPS     (R10)(DI*1), Z10
-	VFMADD231PS Z10, Z7, Z5
-	VFMADD231PS Z10, Z8, Z4
-	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (R9), Z6
+	VADDPS      Z6, Z3, Z3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VFMADD231PS Z7, Z5, Z1
+	VFMADD231PS Z7, Z4, Z2
 	ADDQ        SI, R10
 	DECQ        R11
 	JZ          last2
 	ADDQ        SI, R9
-	VMOVUPS     (R9), Z7
-	VADDPS      Z7, Z6, Z6
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z8, Z2
-	VFMADD231PS Z10, Z9, Z1
-	VFMADD231PS Z10, Z7, Z0
-	VMOVUPS     (R10)(DI*1), Z10
-	VFMADD231PS Z10, Z8, Z5
-	VFMADD231PS Z10, Z9, Z4
-	VFMADD231PS Z10, Z7, Z3
+	VMOVUPS     (R9), Z4
+	VADDPS      Z4, Z3, Z3
+	PREFETCHT0  (R10)(DI*1)
+	VMOVUPS     (R10), Z7
+	VFMADD231PS Z7, Z4, Z0
+	VFMADD231PS Z7, Z6, Z1
+	VFMADD231PS Z7, Z5, Z2
 	ADDQ        SI, R10
 	JMP         column
 
 last0:
-	VMOVUPS     (R10), Z8
-	VFMADD231PS Z8, Z9, Z2
-	VFMADD231PS Z8, Z7, Z1
-	VMOVUPS     (R10)(DI*1), Z8
-	VFMADD231PS Z8, Z9, Z5
-	VFMADD231PS Z8, Z7, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none0
+	ADDQ    SI, R9
+	VMOVUPS (R9), Z5
+
+none0:
+	VMOVUPS     (R10), Z7
+	VFMADD231PS Z7, Z5, Z0
+	VFMADD231PS Z7, Z4, Z1
+	VFMADD231PS Z7, Z6, Z2
 	JMP         next
 
 last1:
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z7, Z2
-	VFMADD231PS Z10, Z8, Z1
-	VMOVUPS     (R10)(DI*1), Z10
-	VFMADD231PS Z10, Z7, Z5
-	VFMADD231PS Z10, Z8, Z4
+	VPXORD  Z6, Z6, Z6
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none1
+	ADDQ    SI, R9
+	VMOVUPS (R9), Z6
+
+none1:
+	VMOVUPS     (R10), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VFMADD231PS Z7, Z5, Z1
+	VFMADD231PS Z7, Z4, Z2
 	JMP         next
 
 last2:
+	VPXORD  Z4, Z4, Z4
+	MOVQ    edges+64(FP), R11
+	TESTQ   $0x00000002, R11
+	JZ      none2
+	ADDQ    SI, R9
+	VMOVUPS (R9), Z4
+
+none2:
 	VMOVUPS     (R10), Z7
-	VFMADD231PS Z7, Z8, Z2
-	VFMADD231PS Z7, Z9, Z1
-	VMOVUPS     (R10)(DI*1), Z7
-	VFMADD231PS Z7, Z8, Z5
-	VFMADD231PS Z7, Z9, Z4
+	VFMADD231PS Z7, Z4, Z0
+	VFMADD231PS Z7, Z6, Z1
+	VFMADD231PS Z7, Z5, Z2
 
 next:
 	MOVQ    AX, R9
@@ -1135,15 +1240,334 @@ next:
 	ADDQ    SI, R9
 	VADDPS  (R9), Z2, Z2
 	VMOVUPS Z2, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z3, Z3
-	VMOVUPS Z3, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z4, Z4
-	VMOVUPS Z4, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z5, Z5
-	VMOVUPS Z5, (R9)
+	VADDPS  (CX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    $+64, AX
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	ADDQ    $+64, BX
+	DECQ    R8
+	JNZ     vector
+	VZEROUPPER
+	RET
+
+// func depthwise2F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwise2F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R10
+
+vector:
+	VPXORD  Z0, Z0, Z0
+	TESTQ   SI, SI
+	JZ      unbiased
+	VMOVUPS (SI), Z0
+	ADDQ    $+64, SI
+
+unbiased:
+	MOVQ        DX, R11
+	VMOVUPS     (R11), Z1
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z3
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z4
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z5
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z6
+	MOVQ        AX, R11
+	MOVQ        CX, R12
+	VMOVAPS     Z0, Z7
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000001, R13
+	JZ          first
+	SUBQ        DI, R12
+	VMOVUPS     (R12), Z8
+	VFMADD231PS Z8, Z1, Z7
+	VMOVUPS     (R12)(R8*1), Z8
+	VFMADD231PS Z8, Z4, Z7
+	ADDQ        DI, R12
+
+first:
+	VMOVAPS     Z0, Z8
+	VMOVUPS     (R12), Z9
+	VFMADD231PS Z9, Z2, Z7
+	VFMADD231PS Z9, Z1, Z8
+	VMOVUPS     (R12)(R8*1), Z9
+	VFMADD231PS Z9, Z5, Z7
+	VFMADD231PS Z9, Z4, Z8
+	ADDQ        DI, R12
+	MOVQ        n+40(FP), R13
+
+column:
+	DECQ        R13
+	JZ          last0
+	VMOVAPS     Z0, Z9
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z3, Z7
+	VFMADD231PS Z10, Z2, Z8
+	VFMADD231PS Z10, Z1, Z9
+	VMOVUPS     (R12)(R8*1), Z10
+	VFMADD231PS Z10, Z6, Z7
+	VFMADD231PS Z10, Z5, Z8
+	VFMADD231PS Z10, Z4, Z9
+	ADDQ        DI, R12
+	VMOVUPS     Z7, (R11)
+	ADDQ        DI, R11
+	DECQ        R13
+	JZ          last1
+	VMOVAPS     Z0, Z7
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z3, Z8
+	VFMADD231PS Z10, Z2, Z9
+	VFMADD231PS Z10, Z1, Z7
+	VMOVUPS     (R12)(R8*1), Z10
+	VFMADD231PS Z10, Z6, Z8
+	VFMADD231PS Z10, Z5, Z9
+	VFMADD231PS Z10, Z4, Z7
+	ADDQ        DI, R12
+	VMOVUPS     Z8, (R11)
+	ADDQ        DI, R11
+	DECQ        R13
+	JZ          last2
+	VMOVAPS     Z0, Z8
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z3, Z9
+	VFMADD231PS Z10, Z2, Z7
+	VFMADD231PS Z10, Z1, Z8
+	VMOVUPS     (R12)(R8*1), Z10
+	VFMADD231PS Z10, Z6, Z9
+	VFMADD231PS Z10, Z5, Z7
+	VFMADD231PS Z10, Z4, Z8
+	ADDQ        DI, R12
+	VMOVUPS     Z9, (R11)
+	ADDQ        DI, R11
+	JMP         column
+
+last0:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store0
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z7
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z7
+	ADDQ        DI, R12
+
+store0:
+	VMOVUPS Z7, (R11)
+	JMP     next
+
+last1:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store1
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z8
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z8
+	ADDQ        DI, R12
+
+store1:
+	VMOVUPS Z8, (R11)
+	JMP     next
+
+last2:
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store2
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z9
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z9
+	ADDQ        DI, R12
+
+store2:
+	VMOVUPS Z9, (R11)
+
+next:
+	ADDQ $+64, AX
+	ADDQ $+64, CX
+	ADDQ $+64, DX
+	DECQ R9
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+// func depthwiseWeights2F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwiseWeights2F32AVX512(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), R9
+
+vector:
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    DX, R10
+	MOVQ    BX, R11
+	VPXORD  Z9, Z9, Z9
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000001, R12
+	JZ      first
+	SUBQ    SI, R10
+	VMOVUPS (R10), Z9
+	ADDQ    SI, R10
+
+first:
+	VMOVUPS (R10), Z7
+	VMOVAPS Z7, Z6
+	MOVQ    n+32(FP), R12
+
+column:
+	DECQ        R12
+	JZ          last0
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z8
+	VADDPS      Z8, Z6, Z6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        SI, R11
+	DECQ        R12
+	JZ          last1
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z9
+	VADDPS      Z9, Z6, Z6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z7, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z7, Z5
+	ADDQ        SI, R11
+	DECQ        R12
+	JZ          last2
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z7
+	VADDPS      Z7, Z6, Z6
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z7, Z0
+	VFMADD231PS Z10, Z9, Z1
+	VFMADD231PS Z10, Z8, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z4
+	VFMADD231PS Z10, Z8, Z5
+	ADDQ        SI, R11
+	JMP         column
+
+last0:
+	VPXORD  Z8, Z8, Z8
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none0
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z8
+
+none0:
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z8, Z0
+	VFMADD231PS Z10, Z7, Z1
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z8, Z3
+	VFMADD231PS Z10, Z7, Z4
+	VFMADD231PS Z10, Z9, Z5
+	JMP         next
+
+last1:
+	VPXORD  Z9, Z9, Z9
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none1
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z9
+
+none1:
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VFMADD231PS Z10, Z8, Z1
+	VFMADD231PS Z10, Z7, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VFMADD231PS Z10, Z8, Z4
+	VFMADD231PS Z10, Z7, Z5
+	JMP         next
+
+last2:
+	VPXORD  Z7, Z7, Z7
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none2
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z7
+
+none2:
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z7, Z0
+	VFMADD231PS Z10, Z9, Z1
+	VFMADD231PS Z10, Z8, Z2
+	VMOVUPS     (R11)(DI*1), Z10
+	VFMADD231PS Z10, Z7, Z3
+	VFMADD231PS Z10, Z9, Z4
+	VFMADD231PS Z10, Z8, Z5
+
+next:
+	MOVQ    AX, R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z1, Z1
+	VMOVUPS Z1, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z3, Z3
+	VMOVUPS Z3, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z5, Z5
+	VMOVUPS Z5, (R10)
 	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
 	ADDQ    $+64, AX
@@ -1155,20 +1579,21 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwise3F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwise3F32AVX512(SB), NOSPLIT, $0-64
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  w+16(FP), DX
-	MOVQ  wstep+24(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  b+32(FP), SI
-	MOVQ  c+48(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  width+40(FP), R8
-	IMULQ DI, R8
-	MOVQ  vecs+56(FP), R9
+// func depthwise3F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwise3F32AVX512(SB), NOSPLIT, $0-80
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ wstep+24(FP), BX
+	SHLQ $0x02, BX
+	MOVQ b+32(FP), SI
+	MOVQ c+56(FP), DI
+	MOVQ row+48(FP), R8
+	SHLQ $0x02, DI
+	SHLQ $0x02, R8
+	MOVQ vecs+64(FP), R9
+	LEAQ (R8)(R8*2), R10
 
 vector:
 	VPXORD  Z0, Z0, Z0
@@ -1178,107 +1603,159 @@ vector:
 	ADDQ    $+64, SI
 
 unbiased:
-	MOVQ        DX, R10
-	VMOVUPS     (R10), Z1
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z2
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z3
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z4
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z5
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z6
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z7
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z8
-	ADDQ        BX, R10
-	VMOVUPS     (R10), Z9
-	MOVQ        AX, R10
-	MOVQ        CX, R11
+	MOVQ        DX, R11
+	VMOVUPS     (R11), Z1
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z3
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z4
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z5
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z6
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z7
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z8
+	ADDQ        BX, R11
+	VMOVUPS     (R11), Z9
+	MOVQ        AX, R11
+	MOVQ        CX, R12
 	VMOVAPS     Z0, Z10
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000001, R13
+	JZ          first
+	SUBQ        DI, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z1, Z10
+	VMOVUPS     (R12)(R8*1), Z11
+	VFMADD231PS Z11, Z4, Z10
+	VMOVUPS     (R12)(R8*2), Z11
+	VFMADD231PS Z11, Z7, Z10
+	ADDQ        DI, R12
+
+first:
 	VMOVAPS     Z0, Z11
-	VMOVUPS     (R11), Z12
+	VMOVUPS     (R12), Z12
 	VFMADD231PS Z12, Z2, Z10
 	VFMADD231PS Z12, Z1, Z11
-	VMOVUPS     (R11)(R8*1), Z12
+	VMOVUPS     (R12)(R8*1), Z12
 	VFMADD231PS Z12, Z5, Z10
 	VFMADD231PS Z12, Z4, Z11
-	VMOVUPS     (R11)(R8*2), Z12
+	VMOVUPS     (R12)(R8*2), Z12
 	VFMADD231PS Z12, Z8, Z10
 	VFMADD231PS Z12, Z7, Z11
-	ADDQ        DI, R11
-	MOVQ        width+40(FP), R12
+	ADDQ        DI, R12
+	MOVQ        n+40(FP), R13
 
 column:
-	DECQ        R12
+	DECQ        R13
 	JZ          last0
 	VMOVAPS     Z0, Z12
-	VMOVUPS     (R11), Z13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z13
 	VFMADD231PS Z13, Z3, Z10
 	VFMADD231PS Z13, Z2, Z11
 	VFMADD231PS Z13, Z1, Z12
-	VMOVUPS     (R11)(R8*1), Z13
+	VMOVUPS     (R12)(R8*1), Z13
 	VFMADD231PS Z13, Z6, Z10
 	VFMADD231PS Z13, Z5, Z11
 	VFMADD231PS Z13, Z4, Z12
-	VMOVUPS     (R11)(R8*2), Z13
+	VMOVUPS     (R12)(R8*2), Z13
 	VFMADD231PS Z13, Z9, Z10
 	VFMADD231PS Z13, Z8, Z11
 	VFMADD231PS Z13, Z7, Z12
+	ADDQ        DI, R12
+	VMOVUPS     Z10, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Z10, (R10)
-	ADDQ        DI, R10
-	DECQ        R12
+	DECQ        R13
 	JZ          last1
 	VMOVAPS     Z0, Z10
-	VMOVUPS     (R11), Z13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z13
 	VFMADD231PS Z13, Z3, Z11
 	VFMADD231PS Z13, Z2, Z12
 	VFMADD231PS Z13, Z1, Z10
-	VMOVUPS     (R11)(R8*1), Z13
+	VMOVUPS     (R12)(R8*1), Z13
 	VFMADD231PS Z13, Z6, Z11
 	VFMADD231PS Z13, Z5, Z12
 	VFMADD231PS Z13, Z4, Z10
-	VMOVUPS     (R11)(R8*2), Z13
+	VMOVUPS     (R12)(R8*2), Z13
 	VFMADD231PS Z13, Z9, Z11
 	VFMADD231PS Z13, Z8, Z12
 	VFMADD231PS Z13, Z7, Z10
+	ADDQ        DI, R12
+	VMOVUPS     Z11, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Z11, (R10)
-	ADDQ        DI, R10
-	DECQ        R12
+	DECQ        R13
 	JZ          last2
 	VMOVAPS     Z0, Z11
-	VMOVUPS     (R11), Z13
+	PREFETCHT0  (R12)(R10*1)
+	VMOVUPS     (R12), Z13
 	VFMADD231PS Z13, Z3, Z12
 	VFMADD231PS Z13, Z2, Z10
 	VFMADD231PS Z13, Z1, Z11
-	VMOVUPS     (R11)(R8*1), Z13
+	VMOVUPS     (R12)(R8*1), Z13
 	VFMADD231PS Z13, Z6, Z12
 	VFMADD231PS Z13, Z5, Z10
 	VFMADD231PS Z13, Z4, Z11
-	VMOVUPS     (R11)(R8*2), Z13
+	VMOVUPS     (R12)(R8*2), Z13
 	VFMADD231PS Z13, Z9, Z12
 	VFMADD231PS Z13, Z8, Z10
 	VFMADD231PS Z13, Z7, Z11
+	ADDQ        DI, R12
+	VMOVUPS     Z12, (R11)
 	ADDQ        DI, R11
-	VMOVUPS     Z12, (R10)
-	ADDQ        DI, R10
 	JMP         column
 
 last0:
-	VMOVUPS Z10, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store0
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z10
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z10
+	VMOVUPS     (R12)(R8*2), Z1
+	VFMADD231PS Z1, Z9, Z10
+	ADDQ        DI, R12
+
+store0:
+	VMOVUPS Z10, (R11)
 	JMP     next
 
 last1:
-	VMOVUPS Z11, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store1
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z11
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z11
+	VMOVUPS     (R12)(R8*2), Z1
+	VFMADD231PS Z1, Z9, Z11
+	ADDQ        DI, R12
+
+store1:
+	VMOVUPS Z11, (R11)
 	JMP     next
 
 last2:
-	VMOVUPS Z12, (R10)
+	MOVQ        edges+72(FP), R13
+	TESTQ       $0x00000002, R13
+	JZ          store2
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z12
+	VMOVUPS     (R12)(R8*1), Z1
+	VFMADD231PS Z1, Z6, Z12
+	VMOVUPS     (R12)(R8*2), Z1
+	VFMADD231PS Z1, Z9, Z12
+	ADDQ        DI, R12
+
+store2:
+	VMOVUPS Z12, (R11)
 
 next:
 	ADDQ $+64, AX
@@ -1289,18 +1766,19 @@ next:
 	VZEROUPPER
 	RET
 
-// func depthwiseWeights3F32AVX512(dw *float32, db *float32, dy *float32, x *float32, width int, c int, vecs int)
-// Requires: AVX, AVX512F
-TEXT ·depthwiseWeights3F32AVX512(SB), NOSPLIT, $0-56
-	MOVQ  dw+0(FP), AX
-	MOVQ  db+8(FP), CX
-	MOVQ  dy+16(FP), DX
-	MOVQ  x+24(FP), BX
-	MOVQ  c+40(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  width+32(FP), DI
-	IMULQ SI, DI
-	MOVQ  vecs+48(FP), R8
+// func depthwiseWeights3F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·depthwiseWeights3F32AVX512(SB), NOSPLIT, $0-72
+	MOVQ dw+0(FP), AX
+	MOVQ db+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ c+48(FP), SI
+	MOVQ row+40(FP), DI
+	SHLQ $0x02, SI
+	SHLQ $0x02, DI
+	MOVQ vecs+56(FP), R8
+	LEAQ (DI)(DI*2), R9
 
 vector:
 	VPXORD  Z0, Z0, Z0
@@ -1312,133 +1790,177 @@ vector:
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
-	MOVQ    DX, R9
-	MOVQ    BX, R10
+	MOVQ    DX, R10
+	MOVQ    BX, R11
 	VPXORD  Z12, Z12, Z12
-	VMOVUPS (R9), Z10
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000001, R12
+	JZ      first
+	SUBQ    SI, R10
+	VMOVUPS (R10), Z12
+	ADDQ    SI, R10
+
+first:
+	VMOVUPS (R10), Z10
 	VMOVAPS Z10, Z9
-	MOVQ    width+32(FP), R11
+	MOVQ    n+32(FP), R12
 
 column:
-	DECQ        R11
+	DECQ        R12
 	JZ          last0
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Z11
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z11
 	VADDPS      Z11, Z9, Z9
-	VMOVUPS     (R10), Z13
-	VFMADD231PS Z13, Z12, Z2
-	VFMADD231PS Z13, Z10, Z1
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z13
 	VFMADD231PS Z13, Z11, Z0
-	VMOVUPS     (R10)(DI*1), Z13
-	VFMADD231PS Z13, Z12, Z5
-	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     (R11)(DI*1), Z13
 	VFMADD231PS Z13, Z11, Z3
-	VMOVUPS     (R10)(DI*2), Z13
-	VFMADD231PS Z13, Z12, Z8
-	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     (R11)(DI*2), Z13
 	VFMADD231PS Z13, Z11, Z6
-	ADDQ        SI, R10
-	DECQ        R11
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z12, Z8
+	ADDQ        SI, R11
+	DECQ        R12
 	JZ          last1
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Z12
+	ADDQ        SI, R10
+	VMOVUPS     (R10), Z12
 	VADDPS      Z12, Z9, Z9
-	VMOVUPS     (R10), Z13
-	VFMADD231PS Z13, Z10, Z2
-	VFMADD231PS Z13, Z11, Z1
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z13
 	VFMADD231PS Z13, Z12, Z0
-	VMOVUPS     (R10)(DI*1), Z13
-	VFMADD231PS Z13, Z10, Z5
-	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z11, Z1
+	VFMADD231PS Z13, Z10, Z2
+	VMOVUPS     (R11)(DI*1), Z13
 	VFMADD231PS Z13, Z12, Z3
-	VMOVUPS     (R10)(DI*2), Z13
-	VFMADD231PS Z13, Z10, Z8
-	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z10, Z5
+	VMOVUPS     (R11)(DI*2), Z13
 	VFMADD231PS Z13, Z12, Z6
-	ADDQ        SI, R10
-	DECQ        R11
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z10, Z8
+	ADDQ        SI, R11
+	DECQ        R12
 	JZ          last2
-	ADDQ        SI, R9
-	VMOVUPS     (R9), Z10
-	VADDPS      Z10, Z9, Z9
-	VMOVUPS     (R10), Z13
-	VFMADD231PS Z13, Z11, Z2
-	VFMADD231PS Z13, Z12, Z1
-	VFMADD231PS Z13, Z10, Z0
-	VMOVUPS     (R10)(DI*1), Z13
-	VFMADD231PS Z13, Z11, Z5
-	VFMADD231PS Z13, Z12, Z4
-	VFMADD231PS Z13, Z10, Z3
-	VMOVUPS     (R10)(DI*2), Z13
-	VFMADD231PS Z13, Z11, Z8
-	VFMADD231PS Z13, Z12, Z7
-	VFMADD231PS Z13, Z10, Z6
 	ADDQ        SI, R10
+	VMOVUPS     (R10), Z10
+	VADDPS      Z10, Z9, Z9
+	PREFETCHT0  (R11)(R9*1)
+	VMOVUPS     (R11), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VFMADD231PS Z13, Z12, Z1
+	VFMADD231PS Z13, Z11, Z2
+	VMOVUPS     (R11)(DI*1), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z12, Z4
+	VFMADD231PS Z13, Z11, Z5
+	VMOVUPS     (R11)(DI*2), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z12, Z7
+	VFMADD231PS Z13, Z11, Z8
+	ADDQ        SI, R11
 	JMP         column
 
 last0:
-	VMOVUPS     (R10), Z11
-	VFMADD231PS Z11, Z12, Z2
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (R10)(DI*1), Z11
-	VFMADD231PS Z11, Z12, Z5
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (R10)(DI*2), Z11
-	VFMADD231PS Z11, Z12, Z8
-	VFMADD231PS Z11, Z10, Z7
+	VPXORD  Z11, Z11, Z11
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none0
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z11
+
+none0:
+	VMOVUPS     (R11), Z13
+	VFMADD231PS Z13, Z11, Z0
+	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     (R11)(DI*1), Z13
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     (R11)(DI*2), Z13
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z12, Z8
 	JMP         next
 
 last1:
-	VMOVUPS     (R10), Z13
-	VFMADD231PS Z13, Z10, Z2
+	VPXORD  Z12, Z12, Z12
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none1
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z12
+
+none1:
+	VMOVUPS     (R11), Z13
+	VFMADD231PS Z13, Z12, Z0
 	VFMADD231PS Z13, Z11, Z1
-	VMOVUPS     (R10)(DI*1), Z13
-	VFMADD231PS Z13, Z10, Z5
+	VFMADD231PS Z13, Z10, Z2
+	VMOVUPS     (R11)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z3
 	VFMADD231PS Z13, Z11, Z4
-	VMOVUPS     (R10)(DI*2), Z13
-	VFMADD231PS Z13, Z10, Z8
+	VFMADD231PS Z13, Z10, Z5
+	VMOVUPS     (R11)(DI*2), Z13
+	VFMADD231PS Z13, Z12, Z6
 	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z10, Z8
 	JMP         next
 
 last2:
-	VMOVUPS     (R10), Z10
-	VFMADD231PS Z10, Z11, Z2
-	VFMADD231PS Z10, Z12, Z1
-	VMOVUPS     (R10)(DI*1), Z10
-	VFMADD231PS Z10, Z11, Z5
-	VFMADD231PS Z10, Z12, Z4
-	VMOVUPS     (R10)(DI*2), Z10
-	VFMADD231PS Z10, Z11, Z8
-	VFMADD231PS Z10, Z12, Z7
+	VPXORD  Z10, Z10, Z10
+	MOVQ    edges+64(FP), R12
+	TESTQ   $0x00000002, R12
+	JZ      none2
+	ADDQ    SI, R10
+	VMOVUPS (R10), Z10
+
+none2:
+	VMOVUPS     (R11), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VFMADD231PS Z13, Z12, Z1
+	VFMADD231PS Z13, Z11, Z2
+	VMOVUPS     (R11)(DI*1), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z12, Z4
+	VFMADD231PS Z13, Z11, Z5
+	VMOVUPS     (R11)(DI*2), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z12, Z7
+	VFMADD231PS Z13, Z11, Z8
 
 next:
-	MOVQ    AX, R9
-	VADDPS  (R9), Z0, Z0
-	VMOVUPS Z0, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z1, Z1
-	VMOVUPS Z1, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z2, Z2
-	VMOVUPS Z2, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z3, Z3
-	VMOVUPS Z3, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z4, Z4
-	VMOVUPS Z4, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z5, Z5
-	VMOVUPS Z5, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z6, Z6
-	VMOVUPS Z6, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z7, Z7
-	VMOVUPS Z7, (R9)
-	ADDQ    SI, R9
-	VADDPS  (R9), Z8, Z8
-	VMOVUPS Z8, (R9)
+	MOVQ    AX, R10
+	VADDPS  (R10), Z0, Z0
+	VMOVUPS Z0, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z1, Z1
+	VMOVUPS Z1, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z3, Z3
+	VMOVUPS Z3, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z5, Z5
+	VMOVUPS Z5, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z6, Z6
+	VMOVUPS Z6, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z7, Z7
+	VMOVUPS Z7, (R10)
+	ADDQ    SI, R10
+	VADDPS  (R10), Z8, Z8
+	VMOVUPS Z8, (R10)
 	VADDPS  (CX), Z9, Z9
 	VMOVUPS Z9, (CX)
 	ADDQ    $+64, AX
