@@ -18,6 +18,14 @@
 // A [Predictor] gives the same value by value, for codecs that have other things to
 // code between them.
 //
+// # Few vectors
+//
+// Tables of how likely each value is in each state need many vectors to learn from.
+// [Options].Logistics makes them mixtures of a few discretised logistics, for values of
+// which near ones are alike, and [Options].Share, see [Sharing], makes variables share
+// theirs. Their model files have versions 2 and 3; without either the version is 1.
+// doc/circuit.md has what they save and cost.
+//
 // # Cost
 //
 // A value takes two products of a matrix of [states][states] and a vector, whatever
