@@ -109,6 +109,18 @@ func (a *Adam) Step() {
 	}
 }
 
+// State returns the number of steps taken, and the running means and mean squares of
+// each parameter in turn, for training to be saved and gone on with: they may be
+// written to.
+func (a *Adam) State() (steps *int, arrays [][]float32) {
+	for _, g := range a.state {
+		for i := range g {
+			arrays = append(arrays, g[i].m, g[i].v)
+		}
+	}
+	return &a.steps, arrays
+}
+
 // Cosine goes from one rate to another along half a cosine, as step goes from 0 to
 // steps.
 func Cosine(from, to float64, step, steps int) float64 {
@@ -147,6 +159,10 @@ func (a *Average) Update() {
 		kernels.AxpbyF32(a.mean[i], float32(1-share), p.Data, float32(share))
 	}
 }
+
+// State returns the weight of the steps so far, below 1, and the average of each
+// parameter, for training to be saved and gone on with: they may be written to.
+func (a *Average) State() (weight *float64, arrays [][]float32) { return &a.weight, a.mean }
 
 // Swap exchanges the parameters and the average, to use it and to go on training: call
 // it before and after, with no Update between. Layers need their Refresh.

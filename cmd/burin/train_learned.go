@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/burin-codec/burin/codec/learned/train"
+)
+
+func (s *streams) trainLearnedCommand() *cli.Command {
+	o := train.DefaultOptions()
+	return &cli.Command{
+		Name:  "learned",
+		Usage: "train the networks of the learned codec on a folder of pictures",
+		Description: "What the held out pictures cost at six rates is printed every so many steps: bits per pixel,\n" +
+			"those of the hyperprior among them, and RGB PSNR. With --checkpoint, training that was\n" +
+			"interrupted goes on when it is started again, also with more steps or other rates.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "data", Required: true, Usage: "folder of pictures to train on", TakesFile: true},
+			&cli.StringFlag{Name: "out", Required: true, Usage: "weights to write (safetensors)", TakesFile: true},
+			&cli.StringFlag{Name: "validation", Usage: "folder of other pictures, to report on", TakesFile: true},
+			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written at every report", TakesFile: true},
+			&cli.IntFlag{Name: "steps", Value: o.Steps, Usage: "batches in all"},
+			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "crops in a batch"},
+			&cli.IntFlag{Name: "side", Value: o.Side, Usage: "of a crop, in pixels: a multiple of 64"},
+			&cli.Float64Flag{Name: "rate", Value: o.Rate, Usage: "of learning"},
+			&cli.Float64Flag{Name: "decay", Value: o.Decay, Usage: "share of the steps, at the end, in which the rate falls to nothing"},
+			&cli.IntFlag{Name: "every", Value: o.Every, Usage: "steps between reports"},
+			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the first weights, the crops and the noise"},
+			workersFlag(),
+			forceFlag(),
+		},
+		Action: s.trainLearned,
+	}
+}
+
+func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return usagef("train learned: unexpected argument %q", c.Args().First())
+	}
+	out, checkpoint := c.String("out"), c.String("checkpoint")
+	if out == "" || c.String("data") == "" {
+		return usagef("train learned: empty file name")
+	}
+	if _, err := os.Lstat(out); out != stdio && !c.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%s exists; use -f to overwrite it", out)
+	}
+	o := train.DefaultOptions()
+	o.Steps, o.Batch, o.Side, o.Every = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every")
+	o.Rate, o.Decay, o.Seed, o.Workers = c.Float64("rate"), c.Float64("decay"), c.Uint64("seed"), c.Int("workers")
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
+	warn := func(err error) { fmt.Fprintf(s.stderr, "burin: left out: %v\n", err) }
+	data, err := train.Load(ctx, c.String("data"), o.Side, warn)
+	if err != nil {
+		return err
+	}
+	var held *train.Data
+	if folder := c.String("validation"); folder != "" {
+		if held, err = train.Load(ctx, folder, 64, warn); err != nil {
+			return err
+		}
+	}
+	o.Progress = func(p train.Progress) {
+		line := fmt.Sprintf("step %d of %d: loss %.4f, %.3f bpp", p.Step, p.Steps, p.Loss, p.BPP)
+		if p.Points != nil {
+			var points []string
+			for _, q := range p.Points {
+				points = append(points, fmt.Sprintf("%.4f (%.4f) %.2f", q.BPP, q.HyperBPP, q.PSNR))
+			}
+			line += fmt.Sprintf("; held out %.4f: %s", p.Score, strings.Join(points, ", "))
+		}
+		fmt.Fprintf(s.stderr, "%s; %v\n", line, p.Time.Round(time.Second))
+	}
+	if checkpoint != "" {
+		o.Checkpoint = func(t *train.Trainer) error {
+			return s.write(ctx, checkpoint, func(w io.Writer) error {
+				_, err := t.WriteTo(w)
+				return err
+			})
+		}
+	}
+	t, err := learnedTrainer(checkpoint, data, held, o)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if t.Step() > 0 {
+		fmt.Fprintf(s.stderr, "going on after step %d of %d\n", t.Step(), o.Steps)
+	}
+	if err := t.Run(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, out, func(w io.Writer) error { return t.Network().WriteSafetensors(w) })
+}
+
+// learnedTrainer goes on from a checkpoint if there is one.
+func learnedTrainer(checkpoint string, data, held *train.Data, o train.Options) (*train.Trainer, error) {
+	if checkpoint != "" {
+		f, err := os.Open(checkpoint)
+		if err == nil {
+			defer f.Close()
+			return train.Resume(f, data, held, o)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return train.New(data, held, o)
+}
