@@ -8,14 +8,6 @@ package kernels
 // the channels left over. Three rows of a tile, 18 kB, stay in the first-level cache, so
 // that the second level is asked for each input once.
 
-// lanesF32 returns the float32s of a vector.
-func (l Level) lanesF32() int {
-	if l == AVX512 {
-		return 16
-	}
-	return 8
-}
-
 // depthwiseTiles calls f with tiles of columns and channels that are multiples of lanes;
 // edges are the bits that the assembly knows. It returns the channels left over.
 func depthwiseTiles(width, c, lanes int, f func(column, n, ch, vecs, edges int)) (from int) {
@@ -46,7 +38,7 @@ func depthwiseRowsF32(y, x, w, b []float32, h, width, c int, flip bool) {
 	if flip {
 		at, wstep = 8*c, -c
 	}
-	from := depthwiseTiles(width, c, tier.lanesF32(), func(j, n, ch, vecs, edges int) {
+	from := depthwiseTiles(width, c, tier.lanes32(), func(j, n, ch, vecs, edges int) {
 		var bias *float32
 		if b != nil {
 			bias = &b[ch]
@@ -83,7 +75,7 @@ func depthwiseWeightsF32(dw, db, dy, x []float32, h, width, c int) {
 		db = make([]float32, c)
 	}
 	row := width * c
-	from := depthwiseTiles(width, c, tier.lanesF32(), func(j, n, ch, vecs, edges int) {
+	from := depthwiseTiles(width, c, tier.lanes32(), func(j, n, ch, vecs, edges int) {
 		db := &db[ch]
 		for i := range h {
 			first, rows := depthwiseSpan(i, h)
