@@ -131,7 +131,7 @@ DATA inOrder1<>+60(SB)/4, $0x0000001f
 GLOBL inOrder1<>(SB), RODATA|NOPTR, $64
 
 // func rows1I16AVX2(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·rows1I16AVX2(SB), NOSPLIT, $0-88
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -145,10 +145,11 @@ strip:
 	SHLQ    $0x01, SI
 	MOVQ    x+16(FP), SI
 	MOVQ    pairs+32(FP), DI
-	TESTQ   DI, DI
-	JZ      odd
+	SUBQ    $0x02, DI
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y2
 	VMOVDQU      32(AX), Y3
 	VPBROADCASTD (SI), Y4
@@ -156,10 +157,31 @@ pair:
 	VPADDD       Y2, Y0, Y0
 	VPMADDWD     Y3, Y4, Y2
 	VPADDD       Y2, Y1, Y1
-	ADDQ         $0x40, AX
-	ADDQ         $+4, SI
-	DECQ         DI
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y2
+	VMOVDQU      96(AX), Y3
+	VPBROADCASTD 4(SI), Y4
+	VPMADDWD     Y2, Y4, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMADDWD     Y3, Y4, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, DI
+	JZ           odd
+	VMOVDQU      (AX), Y2
+	VMOVDQU      32(AX), Y3
+	VPBROADCASTD (SI), Y4
+	VPMADDWD     Y2, Y4, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMADDWD     Y3, Y4, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, SI
 
 odd:
 	MOVQ         odd+40(FP), DI
@@ -172,7 +194,8 @@ odd:
 	VPADDD       Y2, Y0, Y0
 	VPMADDWD     Y3, Y4, Y2
 	VPADDD       Y2, Y1, Y1
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, SI
 
 summed:
 	VMOVDQU   half<>+0(SB), Y2
@@ -243,7 +266,7 @@ next:
 	RET
 
 // func sums1I16AVX2(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sums1I16AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -257,10 +280,11 @@ strip:
 	SHLQ    $0x01, SI
 	MOVQ    x+16(FP), SI
 	MOVQ    pairs+32(FP), DI
-	TESTQ   DI, DI
-	JZ      odd
+	SUBQ    $0x02, DI
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y2
 	VMOVDQU      32(AX), Y3
 	VPBROADCASTD (SI), Y4
@@ -268,10 +292,31 @@ pair:
 	VPADDD       Y2, Y0, Y0
 	VPMADDWD     Y3, Y4, Y2
 	VPADDD       Y2, Y1, Y1
-	ADDQ         $0x40, AX
-	ADDQ         $+4, SI
-	DECQ         DI
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y2
+	VMOVDQU      96(AX), Y3
+	VPBROADCASTD 4(SI), Y4
+	VPMADDWD     Y2, Y4, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMADDWD     Y3, Y4, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, DI
+	JZ           odd
+	VMOVDQU      (AX), Y2
+	VMOVDQU      32(AX), Y3
+	VPBROADCASTD (SI), Y4
+	VPMADDWD     Y2, Y4, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMADDWD     Y3, Y4, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, SI
 
 odd:
 	MOVQ         odd+40(FP), DI
@@ -284,7 +329,8 @@ odd:
 	VPADDD       Y2, Y0, Y0
 	VPMADDWD     Y3, Y4, Y2
 	VPADDD       Y2, Y1, Y1
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, SI
 
 summed:
 	MOVQ       y+0(FP), SI
@@ -308,7 +354,7 @@ summed:
 	RET
 
 // func rows2I16AVX2(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·rows2I16AVX2(SB), NOSPLIT, $0-88
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -324,10 +370,11 @@ strip:
 	SHLQ    $0x01, SI
 	MOVQ    x+16(FP), DI
 	MOVQ    pairs+32(FP), R8
-	TESTQ   R8, R8
-	JZ      odd
+	SUBQ    $0x02, R8
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y4
 	VMOVDQU      32(AX), Y5
 	VPBROADCASTD (DI), Y6
@@ -340,10 +387,41 @@ pair:
 	VPADDD       Y4, Y2, Y2
 	VPMADDWD     Y5, Y6, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R8
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y4
+	VMOVDQU      96(AX), Y5
+	VPBROADCASTD 4(DI), Y6
+	VPMADDWD     Y4, Y6, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y5, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y6
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y5, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R8
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R8
+	JZ           odd
+	VMOVDQU      (AX), Y4
+	VMOVDQU      32(AX), Y5
+	VPBROADCASTD (DI), Y6
+	VPMADDWD     Y4, Y6, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y5, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y6
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y5, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R8
@@ -361,7 +439,8 @@ odd:
 	VPADDD       Y4, Y2, Y2
 	VPMADDWD     Y5, Y6, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	VMOVDQU   half<>+0(SB), Y4
@@ -476,7 +555,7 @@ next:
 	RET
 
 // func sums2I16AVX2(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sums2I16AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -492,10 +571,11 @@ strip:
 	SHLQ    $0x01, SI
 	MOVQ    x+16(FP), DI
 	MOVQ    pairs+32(FP), R8
-	TESTQ   R8, R8
-	JZ      odd
+	SUBQ    $0x02, R8
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y4
 	VMOVDQU      32(AX), Y5
 	VPBROADCASTD (DI), Y6
@@ -508,10 +588,41 @@ pair:
 	VPADDD       Y4, Y2, Y2
 	VPMADDWD     Y5, Y6, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R8
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y4
+	VMOVDQU      96(AX), Y5
+	VPBROADCASTD 4(DI), Y6
+	VPMADDWD     Y4, Y6, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y5, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y6
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y5, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R8
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R8
+	JZ           odd
+	VMOVDQU      (AX), Y4
+	VMOVDQU      32(AX), Y5
+	VPBROADCASTD (DI), Y6
+	VPMADDWD     Y4, Y6, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y5, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y6
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y5, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R8
@@ -529,7 +640,8 @@ odd:
 	VPADDD       Y4, Y2, Y2
 	VPMADDWD     Y5, Y6, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVQ       y+0(FP), SI
@@ -562,7 +674,7 @@ summed:
 	RET
 
 // func rows4I16AVX2(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·rows4I16AVX2(SB), NOSPLIT, $0-88
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -583,10 +695,11 @@ strip:
 	MOVQ    x+16(FP), DI
 	LEAQ    (SI)(SI*2), R8
 	MOVQ    pairs+32(FP), R9
-	TESTQ   R9, R9
-	JZ      odd
+	SUBQ    $0x02, R9
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y8
 	VMOVDQU      32(AX), Y9
 	VPBROADCASTD (DI), Y10
@@ -609,10 +722,61 @@ pair:
 	VPADDD       Y8, Y6, Y6
 	VPMADDWD     Y9, Y10, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R9
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y8
+	VMOVDQU      96(AX), Y9
+	VPBROADCASTD 4(DI), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y3, Y3
+	VPBROADCASTD 4(DI)(SI*2), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 4(DI)(R8*1), Y10
+	VPMADDWD     Y8, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y9, Y10, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R9
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R9
+	JZ           odd
+	VMOVDQU      (AX), Y8
+	VMOVDQU      32(AX), Y9
+	VPBROADCASTD (DI), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y3, Y3
+	VPBROADCASTD (DI)(SI*2), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD (DI)(R8*1), Y10
+	VPMADDWD     Y8, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y9, Y10, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R9
@@ -640,7 +804,8 @@ odd:
 	VPADDD       Y8, Y6, Y6
 	VPMADDWD     Y9, Y10, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	VMOVDQU   half<>+0(SB), Y8
@@ -843,7 +1008,7 @@ next:
 	RET
 
 // func sums4I16AVX2(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sums4I16AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -864,10 +1029,11 @@ strip:
 	MOVQ    x+16(FP), DI
 	LEAQ    (SI)(SI*2), R8
 	MOVQ    pairs+32(FP), R9
-	TESTQ   R9, R9
-	JZ      odd
+	SUBQ    $0x02, R9
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y8
 	VMOVDQU      32(AX), Y9
 	VPBROADCASTD (DI), Y10
@@ -890,10 +1056,61 @@ pair:
 	VPADDD       Y8, Y6, Y6
 	VPMADDWD     Y9, Y10, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R9
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y8
+	VMOVDQU      96(AX), Y9
+	VPBROADCASTD 4(DI), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y3, Y3
+	VPBROADCASTD 4(DI)(SI*2), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 4(DI)(R8*1), Y10
+	VPMADDWD     Y8, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y9, Y10, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R9
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R9
+	JZ           odd
+	VMOVDQU      (AX), Y8
+	VMOVDQU      32(AX), Y9
+	VPBROADCASTD (DI), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y3, Y3
+	VPBROADCASTD (DI)(SI*2), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD (DI)(R8*1), Y10
+	VPMADDWD     Y8, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y9, Y10, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R9
@@ -921,7 +1138,8 @@ odd:
 	VPADDD       Y8, Y6, Y6
 	VPMADDWD     Y9, Y10, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVQ       y+0(FP), SI
@@ -972,7 +1190,7 @@ summed:
 	RET
 
 // func rows6I16AVX2(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·rows6I16AVX2(SB), NOSPLIT, $0-88
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -998,10 +1216,11 @@ strip:
 	LEAQ    (SI)(SI*2), R8
 	LEAQ    (SI)(SI*4), R9
 	MOVQ    pairs+32(FP), R10
-	TESTQ   R10, R10
-	JZ      odd
+	SUBQ    $0x02, R10
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y12
 	VMOVDQU      32(AX), Y13
 	VPBROADCASTD (DI), Y14
@@ -1034,10 +1253,81 @@ pair:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R10
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y12
+	VMOVDQU      96(AX), Y13
+	VPBROADCASTD 4(DI), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD 4(DI)(SI*2), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD 4(DI)(R8*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTD 4(DI)(SI*4), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD 4(DI)(R9*1), Y14
+	VPMADDWD     Y12, Y14, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y13, Y14, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R10
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R10
+	JZ           odd
+	VMOVDQU      (AX), Y12
+	VMOVDQU      32(AX), Y13
+	VPBROADCASTD (DI), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (DI)(SI*2), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (DI)(R8*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTD (DI)(SI*4), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD (DI)(R9*1), Y14
+	VPMADDWD     Y12, Y14, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y13, Y14, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R10
@@ -1075,7 +1365,8 @@ odd:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	VMOVDQU   half<>+0(SB), Y12
@@ -1366,7 +1657,7 @@ next:
 	RET
 
 // func sums6I16AVX2(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, MMX+
 TEXT ·sums6I16AVX2(SB), NOSPLIT, $0-72
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -1392,10 +1683,11 @@ strip:
 	LEAQ    (SI)(SI*2), R8
 	LEAQ    (SI)(SI*4), R9
 	MOVQ    pairs+32(FP), R10
-	TESTQ   R10, R10
-	JZ      odd
+	SUBQ    $0x02, R10
+	JLT     rest
 
-pair:
+pairs:
+	PREFETCHT0   1024(AX)
 	VMOVDQU      (AX), Y12
 	VMOVDQU      32(AX), Y13
 	VPBROADCASTD (DI), Y14
@@ -1428,10 +1720,81 @@ pair:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
-	ADDQ         $0x40, AX
-	ADDQ         $+4, DI
-	DECQ         R10
-	JNZ          pair
+	PREFETCHT0   1088(AX)
+	VMOVDQU      64(AX), Y12
+	VMOVDQU      96(AX), Y13
+	VPBROADCASTD 4(DI), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTD 4(DI)(SI*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD 4(DI)(SI*2), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD 4(DI)(R8*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTD 4(DI)(SI*4), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD 4(DI)(R9*1), Y14
+	VPMADDWD     Y12, Y14, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y13, Y14, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R10
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R10
+	JZ           odd
+	VMOVDQU      (AX), Y12
+	VMOVDQU      32(AX), Y13
+	VPBROADCASTD (DI), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTD (DI)(SI*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTD (DI)(SI*2), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTD (DI)(R8*1), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTD (DI)(SI*4), Y14
+	VPMADDWD     Y12, Y14, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y13, Y14, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTD (DI)(R9*1), Y14
+	VPMADDWD     Y12, Y14, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y13, Y14, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R10
@@ -1469,7 +1832,8 @@ odd:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
-	ADDQ         $0x40, AX
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVQ       y+0(FP), SI
@@ -1586,7 +1950,7 @@ round:
 	RET
 
 // func rows1I16AVX512(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·rows1I16AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -1600,19 +1964,39 @@ strip:
 	SHLQ      $0x01, SI
 	MOVQ      x+16(FP), SI
 	MOVQ      pairs+32(FP), DI
-	TESTQ     DI, DI
-	JZ        odd
+	SUBQ      $0x02, DI
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z2
 	VMOVDQU32    64(AX), Z3
 	VPBROADCASTD (SI), Z4
 	VPDPWSSD     Z2, Z4, Z0
 	VPDPWSSD     Z3, Z4, Z1
-	ADDQ         $0x80, AX
-	ADDQ         $+4, SI
-	DECQ         DI
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	VPBROADCASTD 4(SI), Z4
+	VPDPWSSD     Z2, Z4, Z0
+	VPDPWSSD     Z3, Z4, Z1
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, DI
+	JZ           odd
+	VMOVDQU32    (AX), Z2
+	VMOVDQU32    64(AX), Z3
+	VPBROADCASTD (SI), Z4
+	VPDPWSSD     Z2, Z4, Z0
+	VPDPWSSD     Z3, Z4, Z1
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, SI
 
 odd:
 	MOVQ         odd+40(FP), DI
@@ -1623,7 +2007,8 @@ odd:
 	VPBROADCASTW (SI), Z4
 	VPDPWSSD     Z2, Z4, Z0
 	VPDPWSSD     Z3, Z4, Z1
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, SI
 
 summed:
 	MOVL   last+88(FP), SI
@@ -1696,7 +2081,7 @@ next:
 	RET
 
 // func sums1I16AVX512(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·sums1I16AVX512(SB), NOSPLIT, $0-76
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -1710,19 +2095,39 @@ strip:
 	SHLQ      $0x01, SI
 	MOVQ      x+16(FP), SI
 	MOVQ      pairs+32(FP), DI
-	TESTQ     DI, DI
-	JZ        odd
+	SUBQ      $0x02, DI
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z2
 	VMOVDQU32    64(AX), Z3
 	VPBROADCASTD (SI), Z4
 	VPDPWSSD     Z2, Z4, Z0
 	VPDPWSSD     Z3, Z4, Z1
-	ADDQ         $0x80, AX
-	ADDQ         $+4, SI
-	DECQ         DI
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z2
+	VMOVDQU32    192(AX), Z3
+	VPBROADCASTD 4(SI), Z4
+	VPDPWSSD     Z2, Z4, Z0
+	VPDPWSSD     Z3, Z4, Z1
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, DI
+	JZ           odd
+	VMOVDQU32    (AX), Z2
+	VMOVDQU32    64(AX), Z3
+	VPBROADCASTD (SI), Z4
+	VPDPWSSD     Z2, Z4, Z0
+	VPDPWSSD     Z3, Z4, Z1
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, SI
 
 odd:
 	MOVQ         odd+40(FP), DI
@@ -1733,7 +2138,8 @@ odd:
 	VPBROADCASTW (SI), Z4
 	VPDPWSSD     Z2, Z4, Z0
 	VPDPWSSD     Z3, Z4, Z1
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, SI
 
 summed:
 	MOVL   last+72(FP), SI
@@ -1763,7 +2169,7 @@ whole:
 	RET
 
 // func rows2I16AVX512(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·rows2I16AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -1779,10 +2185,12 @@ strip:
 	SHLQ      $0x01, SI
 	MOVQ      x+16(FP), DI
 	MOVQ      pairs+32(FP), R8
-	TESTQ     R8, R8
-	JZ        odd
+	SUBQ      $0x02, R8
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z4
 	VMOVDQU32    64(AX), Z5
 	VPBROADCASTD (DI), Z6
@@ -1791,10 +2199,34 @@ pair:
 	VPBROADCASTD (DI)(SI*1), Z6
 	VPDPWSSD     Z4, Z6, Z2
 	VPDPWSSD     Z5, Z6, Z3
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	DECQ         R8
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z4
+	VMOVDQU32    192(AX), Z5
+	VPBROADCASTD 4(DI), Z6
+	VPDPWSSD     Z4, Z6, Z0
+	VPDPWSSD     Z5, Z6, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z6
+	VPDPWSSD     Z4, Z6, Z2
+	VPDPWSSD     Z5, Z6, Z3
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R8
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R8
+	JZ           odd
+	VMOVDQU32    (AX), Z4
+	VMOVDQU32    64(AX), Z5
+	VPBROADCASTD (DI), Z6
+	VPDPWSSD     Z4, Z6, Z0
+	VPDPWSSD     Z5, Z6, Z1
+	VPBROADCASTD (DI)(SI*1), Z6
+	VPDPWSSD     Z4, Z6, Z2
+	VPDPWSSD     Z5, Z6, Z3
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R8
@@ -1808,7 +2240,8 @@ odd:
 	VPBROADCASTW (DI)(SI*1), Z6
 	VPDPWSSD     Z4, Z6, Z2
 	VPDPWSSD     Z5, Z6, Z3
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVL   last+88(FP), SI
@@ -1919,7 +2352,7 @@ next:
 	RET
 
 // func sums2I16AVX512(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·sums2I16AVX512(SB), NOSPLIT, $0-76
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -1935,10 +2368,12 @@ strip:
 	SHLQ      $0x01, SI
 	MOVQ      x+16(FP), DI
 	MOVQ      pairs+32(FP), R8
-	TESTQ     R8, R8
-	JZ        odd
+	SUBQ      $0x02, R8
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z4
 	VMOVDQU32    64(AX), Z5
 	VPBROADCASTD (DI), Z6
@@ -1947,10 +2382,34 @@ pair:
 	VPBROADCASTD (DI)(SI*1), Z6
 	VPDPWSSD     Z4, Z6, Z2
 	VPDPWSSD     Z5, Z6, Z3
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	DECQ         R8
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z4
+	VMOVDQU32    192(AX), Z5
+	VPBROADCASTD 4(DI), Z6
+	VPDPWSSD     Z4, Z6, Z0
+	VPDPWSSD     Z5, Z6, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z6
+	VPDPWSSD     Z4, Z6, Z2
+	VPDPWSSD     Z5, Z6, Z3
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R8
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R8
+	JZ           odd
+	VMOVDQU32    (AX), Z4
+	VMOVDQU32    64(AX), Z5
+	VPBROADCASTD (DI), Z6
+	VPDPWSSD     Z4, Z6, Z0
+	VPDPWSSD     Z5, Z6, Z1
+	VPBROADCASTD (DI)(SI*1), Z6
+	VPDPWSSD     Z4, Z6, Z2
+	VPDPWSSD     Z5, Z6, Z3
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R8
@@ -1964,7 +2423,8 @@ odd:
 	VPBROADCASTW (DI)(SI*1), Z6
 	VPDPWSSD     Z4, Z6, Z2
 	VPDPWSSD     Z5, Z6, Z3
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVL   last+72(FP), SI
@@ -2001,7 +2461,7 @@ whole:
 	RET
 
 // func rows4I16AVX512(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·rows4I16AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -2022,10 +2482,12 @@ strip:
 	MOVQ      x+16(FP), DI
 	LEAQ      (SI)(SI*2), R8
 	MOVQ      pairs+32(FP), R9
-	TESTQ     R9, R9
-	JZ        odd
+	SUBQ      $0x02, R9
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z8
 	VMOVDQU32    64(AX), Z9
 	VPBROADCASTD (DI), Z10
@@ -2040,10 +2502,46 @@ pair:
 	VPBROADCASTD (DI)(R8*1), Z10
 	VPDPWSSD     Z8, Z10, Z6
 	VPDPWSSD     Z9, Z10, Z7
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	DECQ         R9
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z8
+	VMOVDQU32    192(AX), Z9
+	VPBROADCASTD 4(DI), Z10
+	VPDPWSSD     Z8, Z10, Z0
+	VPDPWSSD     Z9, Z10, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z10
+	VPDPWSSD     Z8, Z10, Z2
+	VPDPWSSD     Z9, Z10, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z10
+	VPDPWSSD     Z8, Z10, Z4
+	VPDPWSSD     Z9, Z10, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z10
+	VPDPWSSD     Z8, Z10, Z6
+	VPDPWSSD     Z9, Z10, Z7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R9
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R9
+	JZ           odd
+	VMOVDQU32    (AX), Z8
+	VMOVDQU32    64(AX), Z9
+	VPBROADCASTD (DI), Z10
+	VPDPWSSD     Z8, Z10, Z0
+	VPDPWSSD     Z9, Z10, Z1
+	VPBROADCASTD (DI)(SI*1), Z10
+	VPDPWSSD     Z8, Z10, Z2
+	VPDPWSSD     Z9, Z10, Z3
+	VPBROADCASTD (DI)(SI*2), Z10
+	VPDPWSSD     Z8, Z10, Z4
+	VPDPWSSD     Z9, Z10, Z5
+	VPBROADCASTD (DI)(R8*1), Z10
+	VPDPWSSD     Z8, Z10, Z6
+	VPDPWSSD     Z9, Z10, Z7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R9
@@ -2063,7 +2561,8 @@ odd:
 	VPBROADCASTW (DI)(R8*1), Z10
 	VPDPWSSD     Z8, Z10, Z6
 	VPDPWSSD     Z9, Z10, Z7
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVL   last+88(FP), SI
@@ -2250,7 +2749,7 @@ next:
 	RET
 
 // func sums4I16AVX512(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·sums4I16AVX512(SB), NOSPLIT, $0-76
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -2271,10 +2770,12 @@ strip:
 	MOVQ      x+16(FP), DI
 	LEAQ      (SI)(SI*2), R8
 	MOVQ      pairs+32(FP), R9
-	TESTQ     R9, R9
-	JZ        odd
+	SUBQ      $0x02, R9
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z8
 	VMOVDQU32    64(AX), Z9
 	VPBROADCASTD (DI), Z10
@@ -2289,10 +2790,46 @@ pair:
 	VPBROADCASTD (DI)(R8*1), Z10
 	VPDPWSSD     Z8, Z10, Z6
 	VPDPWSSD     Z9, Z10, Z7
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	DECQ         R9
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z8
+	VMOVDQU32    192(AX), Z9
+	VPBROADCASTD 4(DI), Z10
+	VPDPWSSD     Z8, Z10, Z0
+	VPDPWSSD     Z9, Z10, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z10
+	VPDPWSSD     Z8, Z10, Z2
+	VPDPWSSD     Z9, Z10, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z10
+	VPDPWSSD     Z8, Z10, Z4
+	VPDPWSSD     Z9, Z10, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z10
+	VPDPWSSD     Z8, Z10, Z6
+	VPDPWSSD     Z9, Z10, Z7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	SUBQ         $0x02, R9
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R9
+	JZ           odd
+	VMOVDQU32    (AX), Z8
+	VMOVDQU32    64(AX), Z9
+	VPBROADCASTD (DI), Z10
+	VPDPWSSD     Z8, Z10, Z0
+	VPDPWSSD     Z9, Z10, Z1
+	VPBROADCASTD (DI)(SI*1), Z10
+	VPDPWSSD     Z8, Z10, Z2
+	VPDPWSSD     Z9, Z10, Z3
+	VPBROADCASTD (DI)(SI*2), Z10
+	VPDPWSSD     Z8, Z10, Z4
+	VPDPWSSD     Z9, Z10, Z5
+	VPBROADCASTD (DI)(R8*1), Z10
+	VPDPWSSD     Z8, Z10, Z6
+	VPDPWSSD     Z9, Z10, Z7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 odd:
 	MOVQ         odd+40(FP), R9
@@ -2312,7 +2849,8 @@ odd:
 	VPBROADCASTW (DI)(R8*1), Z10
 	VPDPWSSD     Z8, Z10, Z6
 	VPDPWSSD     Z9, Z10, Z7
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
 
 summed:
 	MOVL   last+72(FP), SI
@@ -2363,7 +2901,7 @@ whole:
 	RET
 
 // func rows8I16AVX512(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·rows8I16AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -2395,10 +2933,12 @@ strip:
 	LEAQ      (DI)(R8*2), R10
 	ADDQ      SI, R10
 	MOVQ      pairs+32(FP), R11
-	TESTQ     R11, R11
-	JZ        odd
+	SUBQ      $0x02, R11
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z16
 	VMOVDQU32    64(AX), Z17
 	VPBROADCASTD (DI), Z18
@@ -2425,11 +2965,72 @@ pair:
 	VPBROADCASTD (R10), Z18
 	VPDPWSSD     Z16, Z18, Z14
 	VPDPWSSD     Z17, Z18, Z15
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	ADDQ         $+4, R10
-	DECQ         R11
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z16
+	VMOVDQU32    192(AX), Z17
+	VPBROADCASTD 4(DI), Z18
+	VPDPWSSD     Z16, Z18, Z0
+	VPDPWSSD     Z17, Z18, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z18
+	VPDPWSSD     Z16, Z18, Z2
+	VPDPWSSD     Z17, Z18, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z18
+	VPDPWSSD     Z16, Z18, Z4
+	VPDPWSSD     Z17, Z18, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z18
+	VPDPWSSD     Z16, Z18, Z6
+	VPDPWSSD     Z17, Z18, Z7
+	VPBROADCASTD 4(DI)(SI*4), Z18
+	VPDPWSSD     Z16, Z18, Z8
+	VPDPWSSD     Z17, Z18, Z9
+	VPBROADCASTD 4(DI)(R9*1), Z18
+	VPDPWSSD     Z16, Z18, Z10
+	VPDPWSSD     Z17, Z18, Z11
+	VPBROADCASTD 4(DI)(R8*2), Z18
+	VPDPWSSD     Z16, Z18, Z12
+	VPDPWSSD     Z17, Z18, Z13
+	VPBROADCASTD 4(R10), Z18
+	VPDPWSSD     Z16, Z18, Z14
+	VPDPWSSD     Z17, Z18, Z15
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	ADDQ         $0x08, R10
+	SUBQ         $0x02, R11
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R11
+	JZ           odd
+	VMOVDQU32    (AX), Z16
+	VMOVDQU32    64(AX), Z17
+	VPBROADCASTD (DI), Z18
+	VPDPWSSD     Z16, Z18, Z0
+	VPDPWSSD     Z17, Z18, Z1
+	VPBROADCASTD (DI)(SI*1), Z18
+	VPDPWSSD     Z16, Z18, Z2
+	VPDPWSSD     Z17, Z18, Z3
+	VPBROADCASTD (DI)(SI*2), Z18
+	VPDPWSSD     Z16, Z18, Z4
+	VPDPWSSD     Z17, Z18, Z5
+	VPBROADCASTD (DI)(R8*1), Z18
+	VPDPWSSD     Z16, Z18, Z6
+	VPDPWSSD     Z17, Z18, Z7
+	VPBROADCASTD (DI)(SI*4), Z18
+	VPDPWSSD     Z16, Z18, Z8
+	VPDPWSSD     Z17, Z18, Z9
+	VPBROADCASTD (DI)(R9*1), Z18
+	VPDPWSSD     Z16, Z18, Z10
+	VPDPWSSD     Z17, Z18, Z11
+	VPBROADCASTD (DI)(R8*2), Z18
+	VPDPWSSD     Z16, Z18, Z12
+	VPDPWSSD     Z17, Z18, Z13
+	VPBROADCASTD (R10), Z18
+	VPDPWSSD     Z16, Z18, Z14
+	VPDPWSSD     Z17, Z18, Z15
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 odd:
 	MOVQ         odd+40(FP), R11
@@ -2461,7 +3062,9 @@ odd:
 	VPBROADCASTW (R10), Z18
 	VPDPWSSD     Z16, Z18, Z14
 	VPDPWSSD     Z17, Z18, Z15
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 summed:
 	MOVL   last+88(FP), SI
@@ -2800,7 +3403,7 @@ next:
 	RET
 
 // func sums8I16AVX512(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·sums8I16AVX512(SB), NOSPLIT, $0-76
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -2832,10 +3435,12 @@ strip:
 	LEAQ      (DI)(R8*2), R10
 	ADDQ      SI, R10
 	MOVQ      pairs+32(FP), R11
-	TESTQ     R11, R11
-	JZ        odd
+	SUBQ      $0x02, R11
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z16
 	VMOVDQU32    64(AX), Z17
 	VPBROADCASTD (DI), Z18
@@ -2862,11 +3467,72 @@ pair:
 	VPBROADCASTD (R10), Z18
 	VPDPWSSD     Z16, Z18, Z14
 	VPDPWSSD     Z17, Z18, Z15
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	ADDQ         $+4, R10
-	DECQ         R11
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z16
+	VMOVDQU32    192(AX), Z17
+	VPBROADCASTD 4(DI), Z18
+	VPDPWSSD     Z16, Z18, Z0
+	VPDPWSSD     Z17, Z18, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z18
+	VPDPWSSD     Z16, Z18, Z2
+	VPDPWSSD     Z17, Z18, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z18
+	VPDPWSSD     Z16, Z18, Z4
+	VPDPWSSD     Z17, Z18, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z18
+	VPDPWSSD     Z16, Z18, Z6
+	VPDPWSSD     Z17, Z18, Z7
+	VPBROADCASTD 4(DI)(SI*4), Z18
+	VPDPWSSD     Z16, Z18, Z8
+	VPDPWSSD     Z17, Z18, Z9
+	VPBROADCASTD 4(DI)(R9*1), Z18
+	VPDPWSSD     Z16, Z18, Z10
+	VPDPWSSD     Z17, Z18, Z11
+	VPBROADCASTD 4(DI)(R8*2), Z18
+	VPDPWSSD     Z16, Z18, Z12
+	VPDPWSSD     Z17, Z18, Z13
+	VPBROADCASTD 4(R10), Z18
+	VPDPWSSD     Z16, Z18, Z14
+	VPDPWSSD     Z17, Z18, Z15
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	ADDQ         $0x08, R10
+	SUBQ         $0x02, R11
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R11
+	JZ           odd
+	VMOVDQU32    (AX), Z16
+	VMOVDQU32    64(AX), Z17
+	VPBROADCASTD (DI), Z18
+	VPDPWSSD     Z16, Z18, Z0
+	VPDPWSSD     Z17, Z18, Z1
+	VPBROADCASTD (DI)(SI*1), Z18
+	VPDPWSSD     Z16, Z18, Z2
+	VPDPWSSD     Z17, Z18, Z3
+	VPBROADCASTD (DI)(SI*2), Z18
+	VPDPWSSD     Z16, Z18, Z4
+	VPDPWSSD     Z17, Z18, Z5
+	VPBROADCASTD (DI)(R8*1), Z18
+	VPDPWSSD     Z16, Z18, Z6
+	VPDPWSSD     Z17, Z18, Z7
+	VPBROADCASTD (DI)(SI*4), Z18
+	VPDPWSSD     Z16, Z18, Z8
+	VPDPWSSD     Z17, Z18, Z9
+	VPBROADCASTD (DI)(R9*1), Z18
+	VPDPWSSD     Z16, Z18, Z10
+	VPDPWSSD     Z17, Z18, Z11
+	VPBROADCASTD (DI)(R8*2), Z18
+	VPDPWSSD     Z16, Z18, Z12
+	VPDPWSSD     Z17, Z18, Z13
+	VPBROADCASTD (R10), Z18
+	VPDPWSSD     Z16, Z18, Z14
+	VPDPWSSD     Z17, Z18, Z15
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 odd:
 	MOVQ         odd+40(FP), R11
@@ -2898,7 +3564,9 @@ odd:
 	VPBROADCASTW (R10), Z18
 	VPDPWSSD     Z16, Z18, Z14
 	VPDPWSSD     Z17, Z18, Z15
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 summed:
 	MOVL   last+72(FP), SI
@@ -2977,7 +3645,7 @@ whole:
 	RET
 
 // func rows14I16AVX512(y *int16, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, add *int16, ldadd int, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·rows14I16AVX512(SB), NOSPLIT, $0-92
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -3021,10 +3689,12 @@ strip:
 	LEAQ      (DI)(R8*2), R10
 	ADDQ      SI, R10
 	MOVQ      pairs+32(FP), R11
-	TESTQ     R11, R11
-	JZ        odd
+	SUBQ      $0x02, R11
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z28
 	VMOVDQU32    64(AX), Z29
 	VPBROADCASTD (DI), Z30
@@ -3069,11 +3739,108 @@ pair:
 	VPBROADCASTD (R10)(R8*2), Z30
 	VPDPWSSD     Z28, Z30, Z26
 	VPDPWSSD     Z29, Z30, Z27
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	ADDQ         $+4, R10
-	DECQ         R11
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z28
+	VMOVDQU32    192(AX), Z29
+	VPBROADCASTD 4(DI), Z30
+	VPDPWSSD     Z28, Z30, Z0
+	VPDPWSSD     Z29, Z30, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z2
+	VPDPWSSD     Z29, Z30, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z4
+	VPDPWSSD     Z29, Z30, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z6
+	VPDPWSSD     Z29, Z30, Z7
+	VPBROADCASTD 4(DI)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z8
+	VPDPWSSD     Z29, Z30, Z9
+	VPBROADCASTD 4(DI)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z10
+	VPDPWSSD     Z29, Z30, Z11
+	VPBROADCASTD 4(DI)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z12
+	VPDPWSSD     Z29, Z30, Z13
+	VPBROADCASTD 4(R10), Z30
+	VPDPWSSD     Z28, Z30, Z14
+	VPDPWSSD     Z29, Z30, Z15
+	VPBROADCASTD 4(R10)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z16
+	VPDPWSSD     Z29, Z30, Z17
+	VPBROADCASTD 4(R10)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z18
+	VPDPWSSD     Z29, Z30, Z19
+	VPBROADCASTD 4(R10)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z20
+	VPDPWSSD     Z29, Z30, Z21
+	VPBROADCASTD 4(R10)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z22
+	VPDPWSSD     Z29, Z30, Z23
+	VPBROADCASTD 4(R10)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z24
+	VPDPWSSD     Z29, Z30, Z25
+	VPBROADCASTD 4(R10)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z26
+	VPDPWSSD     Z29, Z30, Z27
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	ADDQ         $0x08, R10
+	SUBQ         $0x02, R11
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R11
+	JZ           odd
+	VMOVDQU32    (AX), Z28
+	VMOVDQU32    64(AX), Z29
+	VPBROADCASTD (DI), Z30
+	VPDPWSSD     Z28, Z30, Z0
+	VPDPWSSD     Z29, Z30, Z1
+	VPBROADCASTD (DI)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z2
+	VPDPWSSD     Z29, Z30, Z3
+	VPBROADCASTD (DI)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z4
+	VPDPWSSD     Z29, Z30, Z5
+	VPBROADCASTD (DI)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z6
+	VPDPWSSD     Z29, Z30, Z7
+	VPBROADCASTD (DI)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z8
+	VPDPWSSD     Z29, Z30, Z9
+	VPBROADCASTD (DI)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z10
+	VPDPWSSD     Z29, Z30, Z11
+	VPBROADCASTD (DI)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z12
+	VPDPWSSD     Z29, Z30, Z13
+	VPBROADCASTD (R10), Z30
+	VPDPWSSD     Z28, Z30, Z14
+	VPDPWSSD     Z29, Z30, Z15
+	VPBROADCASTD (R10)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z16
+	VPDPWSSD     Z29, Z30, Z17
+	VPBROADCASTD (R10)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z18
+	VPDPWSSD     Z29, Z30, Z19
+	VPBROADCASTD (R10)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z20
+	VPDPWSSD     Z29, Z30, Z21
+	VPBROADCASTD (R10)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z22
+	VPDPWSSD     Z29, Z30, Z23
+	VPBROADCASTD (R10)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z24
+	VPDPWSSD     Z29, Z30, Z25
+	VPBROADCASTD (R10)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z26
+	VPDPWSSD     Z29, Z30, Z27
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 odd:
 	MOVQ         odd+40(FP), R11
@@ -3123,7 +3890,9 @@ odd:
 	VPBROADCASTW (R10)(R8*2), Z30
 	VPDPWSSD     Z28, Z30, Z26
 	VPDPWSSD     Z29, Z30, Z27
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 summed:
 	MOVL   last+88(FP), SI
@@ -3690,7 +4459,7 @@ next:
 	RET
 
 // func sums14I16AVX512(y *int32, ldy int, x *int16, ldx int, pairs int, odd int, strips int, w *int16, p *int32, last uint32)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
 TEXT ·sums14I16AVX512(SB), NOSPLIT, $0-76
 	MOVQ w+56(FP), AX
 	MOVQ p+64(FP), CX
@@ -3734,10 +4503,12 @@ strip:
 	LEAQ      (DI)(R8*2), R10
 	ADDQ      SI, R10
 	MOVQ      pairs+32(FP), R11
-	TESTQ     R11, R11
-	JZ        odd
+	SUBQ      $0x02, R11
+	JLT       rest
 
-pair:
+pairs:
+	PREFETCHT0   2048(AX)
+	PREFETCHT0   2112(AX)
 	VMOVDQU32    (AX), Z28
 	VMOVDQU32    64(AX), Z29
 	VPBROADCASTD (DI), Z30
@@ -3782,11 +4553,108 @@ pair:
 	VPBROADCASTD (R10)(R8*2), Z30
 	VPDPWSSD     Z28, Z30, Z26
 	VPDPWSSD     Z29, Z30, Z27
-	ADDQ         $0x80, AX
-	ADDQ         $+4, DI
-	ADDQ         $+4, R10
-	DECQ         R11
-	JNZ          pair
+	PREFETCHT0   2176(AX)
+	PREFETCHT0   2240(AX)
+	VMOVDQU32    128(AX), Z28
+	VMOVDQU32    192(AX), Z29
+	VPBROADCASTD 4(DI), Z30
+	VPDPWSSD     Z28, Z30, Z0
+	VPDPWSSD     Z29, Z30, Z1
+	VPBROADCASTD 4(DI)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z2
+	VPDPWSSD     Z29, Z30, Z3
+	VPBROADCASTD 4(DI)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z4
+	VPDPWSSD     Z29, Z30, Z5
+	VPBROADCASTD 4(DI)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z6
+	VPDPWSSD     Z29, Z30, Z7
+	VPBROADCASTD 4(DI)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z8
+	VPDPWSSD     Z29, Z30, Z9
+	VPBROADCASTD 4(DI)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z10
+	VPDPWSSD     Z29, Z30, Z11
+	VPBROADCASTD 4(DI)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z12
+	VPDPWSSD     Z29, Z30, Z13
+	VPBROADCASTD 4(R10), Z30
+	VPDPWSSD     Z28, Z30, Z14
+	VPDPWSSD     Z29, Z30, Z15
+	VPBROADCASTD 4(R10)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z16
+	VPDPWSSD     Z29, Z30, Z17
+	VPBROADCASTD 4(R10)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z18
+	VPDPWSSD     Z29, Z30, Z19
+	VPBROADCASTD 4(R10)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z20
+	VPDPWSSD     Z29, Z30, Z21
+	VPBROADCASTD 4(R10)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z22
+	VPDPWSSD     Z29, Z30, Z23
+	VPBROADCASTD 4(R10)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z24
+	VPDPWSSD     Z29, Z30, Z25
+	VPBROADCASTD 4(R10)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z26
+	VPDPWSSD     Z29, Z30, Z27
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x08, DI
+	ADDQ         $0x08, R10
+	SUBQ         $0x02, R11
+	JGE          pairs
+
+rest:
+	ADDQ         $0x02, R11
+	JZ           odd
+	VMOVDQU32    (AX), Z28
+	VMOVDQU32    64(AX), Z29
+	VPBROADCASTD (DI), Z30
+	VPDPWSSD     Z28, Z30, Z0
+	VPDPWSSD     Z29, Z30, Z1
+	VPBROADCASTD (DI)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z2
+	VPDPWSSD     Z29, Z30, Z3
+	VPBROADCASTD (DI)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z4
+	VPDPWSSD     Z29, Z30, Z5
+	VPBROADCASTD (DI)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z6
+	VPDPWSSD     Z29, Z30, Z7
+	VPBROADCASTD (DI)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z8
+	VPDPWSSD     Z29, Z30, Z9
+	VPBROADCASTD (DI)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z10
+	VPDPWSSD     Z29, Z30, Z11
+	VPBROADCASTD (DI)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z12
+	VPDPWSSD     Z29, Z30, Z13
+	VPBROADCASTD (R10), Z30
+	VPDPWSSD     Z28, Z30, Z14
+	VPDPWSSD     Z29, Z30, Z15
+	VPBROADCASTD (R10)(SI*1), Z30
+	VPDPWSSD     Z28, Z30, Z16
+	VPDPWSSD     Z29, Z30, Z17
+	VPBROADCASTD (R10)(SI*2), Z30
+	VPDPWSSD     Z28, Z30, Z18
+	VPDPWSSD     Z29, Z30, Z19
+	VPBROADCASTD (R10)(R8*1), Z30
+	VPDPWSSD     Z28, Z30, Z20
+	VPDPWSSD     Z29, Z30, Z21
+	VPBROADCASTD (R10)(SI*4), Z30
+	VPDPWSSD     Z28, Z30, Z22
+	VPDPWSSD     Z29, Z30, Z23
+	VPBROADCASTD (R10)(R9*1), Z30
+	VPDPWSSD     Z28, Z30, Z24
+	VPDPWSSD     Z29, Z30, Z25
+	VPBROADCASTD (R10)(R8*2), Z30
+	VPDPWSSD     Z28, Z30, Z26
+	VPDPWSSD     Z29, Z30, Z27
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 odd:
 	MOVQ         odd+40(FP), R11
@@ -3836,7 +4704,9 @@ odd:
 	VPBROADCASTW (R10)(R8*2), Z30
 	VPDPWSSD     Z28, Z30, Z26
 	VPDPWSSD     Z29, Z30, Z27
-	ADDQ         $0x80, AX
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x04, DI
+	ADDQ         $0x04, R10
 
 summed:
 	MOVL   last+72(FP), SI

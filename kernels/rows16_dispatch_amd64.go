@@ -29,6 +29,18 @@ func (l Level) blockI16(left int) int {
 	return 1
 }
 
+// splitEven sets the first half of dst to the even elements of src and the second half to
+// the odd ones.
+func splitEven(dst, src []int32) {
+	even, odd := dst[:len(dst)/2], dst[len(dst)/2:]
+	for i := 0; i+2 <= len(src); i += 2 {
+		even[i/2], odd[i/2] = src[i], src[i+1]
+	}
+	if n := len(src); n%2 != 0 {
+		even[n/2] = src[n-1]
+	}
+}
+
 // groups calls f with the outputs of each group: the first, and how many.
 func (p *PanelsI16) groups(f func(o, n int)) {
 	most := max(min(groupStrips, groupPairs/p.pairs()), 1) * p.strip()
@@ -47,13 +59,12 @@ func (p *PanelsI16) rows(y []int16, ldy int, x []int16, ldx, rows int, e *Epilog
 	least := e.least() & 0xffff
 	least |= least << 16
 	p.groups(func(o, n int) {
-		for i := range n {
-			at := i/strip*5*lanes + evenFirst(i%strip, strip)
-			params[at], params[at+2*lanes] = e.Bias[o+i], e.Mul[o+i]
-		}
-		for s := range (n + strip - 1) / strip {
-			for i := range lanes {
-				params[(s*5+4)*lanes+i] = least
+		for s := 0; s*strip < n; s++ {
+			d, from, to := params[s*5*lanes:][:5*lanes], o+s*strip, o+min(n, (s+1)*strip)
+			splitEven(d[:strip], e.Bias[from:to])
+			splitEven(d[strip:2*strip], e.Mul[from:to])
+			for i := 2 * strip; i < len(d); i++ {
+				d[i] = least
 			}
 		}
 		for r := 0; r < rows; {
@@ -135,8 +146,8 @@ func (p *PanelsI16) sums(y []int32, ldy int, x []int16, ldx, rows int, bias []in
 	var params [groupStrips * 2 * 16]int32
 	p.groups(func(o, n int) {
 		if bias != nil {
-			for i, b := range bias[o : o+n] {
-				params[i/strip*strip+evenFirst(i%strip, strip)] = b
+			for s := 0; s*strip < n; s++ {
+				splitEven(params[s*strip:][:strip], bias[o+s*strip:o+min(n, (s+1)*strip)])
 			}
 		}
 		for r := 0; r < rows; {

@@ -93,6 +93,9 @@ func main() {
 	Generate()
 }
 
+// ahead is how many pairs of inputs before they are needed weights are asked for.
+const ahead = 16
+
 // A tile is the sums of mr rows and two vectors of outputs, the even ones and the odd.
 type tile [][2]reg.VecVirtual
 
@@ -141,11 +144,12 @@ func newTile(s isa, mr int, w, p reg.Register) tile {
 		}
 		return m
 	}
-	step := func(broadcast func(ops ...operand.Op)) {
+	// step adds the products of a pair of inputs, pair u of those in the loop.
+	step := func(u int, broadcast func(ops ...operand.Op)) {
 		var in [2]reg.VecVirtual
 		for j := range in {
 			in[j] = s.vec()
-			m := operand.Mem{Base: w, Disp: j * s.bytes()}
+			m := operand.Mem{Base: w, Disp: (2*u + j) * s.bytes()}
 			if s.wide() {
 				VMOVDQU32(m, in[j])
 			} else {
@@ -154,29 +158,44 @@ func newTile(s isa, mr int, w, p reg.Register) tile {
 		}
 		for i := range acc {
 			f := s.vec()
-			broadcast(row(i), f)
+			broadcast(row(i).Offset(4*u), f)
 			for j, v := range acc[i] {
 				s.dot(in[j], f, v)
 			}
 		}
-		ADDQ(operand.U8(2*s.bytes()), w)
+	}
+	next := func(pairs int) {
+		ADDQ(operand.U32(2*pairs*s.bytes()), w)
+		for _, r := range base {
+			ADDQ(operand.U8(4*pairs), r)
+		}
 	}
 	pairs := Load(Param("pairs"), GP64())
-	TESTQ(pairs, pairs)
-	JZ(ref("odd"))
-	Label("pair")
-	step(VPBROADCASTD)
-	for _, r := range base {
-		ADDQ(operand.I8(4), r)
+	SUBQ(operand.U8(2), pairs)
+	JLT(ref("rest"))
+	Label("pairs")
+	for u := range 2 {
+		// The weights come from the second-level cache.
+		for line := 0; line < 2*s.bytes(); line += 64 {
+			PREFETCHT0(operand.Mem{Base: w, Disp: (ahead+u)*2*s.bytes() + line})
+		}
+		step(u, VPBROADCASTD)
 	}
-	DECQ(pairs)
-	JNZ(ref("pair"))
+	next(2)
+	SUBQ(operand.U8(2), pairs)
+	JGE(ref("pairs"))
+	Label("rest")
+	ADDQ(operand.U8(2), pairs)
+	JZ(ref("odd"))
+	step(0, VPBROADCASTD)
+	next(1)
 	Label("odd")
 	// The last of an odd number of inputs meets a weight and a zero.
 	one := Load(Param("odd"), GP64())
 	TESTQ(one, one)
 	JZ(ref("summed"))
-	step(VPBROADCASTW)
+	step(0, VPBROADCASTW)
+	next(1)
 	Label("summed")
 	return acc
 }
