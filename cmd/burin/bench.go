@@ -47,7 +47,8 @@ func (s *streams) benchCommand() *cli.Command {
 		UsageText: "burin bench [options]\n" +
 			"burin bench report [options] JOURNAL...\n" +
 			"burin bench bdrate --anchor CURVE [options] JOURNAL...\n" +
-			"burin bench small [options] IN",
+			"burin bench small [options] IN\n" +
+			"burin bench vq [options]",
 		Description: "Codes all pictures of a corpus with codecs of burin and with programs on the PATH,\n" +
 			"appends a row for each to DIR/" + journalFile + ", and writes tables, plots and a page there.\n" +
 			"Without --corpus it runs a demonstration of half a minute on generated pictures.\n\n" +
@@ -73,7 +74,7 @@ func (s *streams) benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: defaultOut, TakesFile: true, Usage: "`DIR` for the journal and the reports"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON instead of a table"},
 		}, reportFlags()...),
-		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchSmallCommand()},
+		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchSmallCommand(), s.benchVQCommand()},
 		Action:   s.bench,
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package vq
+package vqbench
 
 import "time"
 

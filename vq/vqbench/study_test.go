@@ -1,10 +1,10 @@
-package vq
+package vqbench
 
 import (
 	"flag"
 	"testing"
 
-	"github.com/burin-codec/burin/transform/nn"
+	"github.com/burin-codec/burin/vq"
 )
 
 var (
@@ -21,22 +21,18 @@ func TestLargeCodebook(t *testing.T) {
 	if !*study {
 		t.Skip("takes minutes: -args -study")
 	}
-	const size, d, k = 4, 16, 1 << 16
-	x := patches(t, "train", size, *studyVectors, 1)
-	pool := nn.NewPool(1)
-	defer pool.Close()
+	const d, k = patchDim, 1 << 16
+	x := photoPatches(t, "train", 1, *studyVectors)[0]
 	start := cpuTime()
-	c, err := TrainKMeans(x, d, k, &KMeansOptions{Iterations: *studyRounds, Seed: 1, Pool: pool})
+	c, err := vq.TrainKMeans(x, d, k, &vq.KMeansOptions{Iterations: *studyRounds, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("trained in %.0f s", (cpuTime() - start).Seconds())
 	count := func(name string, codes []uint32, x []float32) {
-		u := Usages(c, codes)[0]
-		y := make([]float32, len(x))
-		c.Decode(y, codes[len(codes)-len(x)/d:])
+		u := vq.Usages(c, codes)[0]
 		t.Logf("%-15s %8d vectors: %.2f %% of words used, entropy %.2f bits, MSE of the last %.3e",
-			name, len(codes), 100*u.Utilisation, u.Entropy, squaredError(x, y)/float64(len(y)))
+			name, len(codes), 100*u.Utilisation, u.Entropy, vq.MSE(c, x))
 		if name == "of training" && u.Utilisation < 0.95 {
 			t.Errorf("%.2f %% of words used", 100*u.Utilisation)
 		}
@@ -46,7 +42,7 @@ func TestLargeCodebook(t *testing.T) {
 	count("of training", codes, x)
 	codes = codes[:0]
 	for seed := range *studyOthers {
-		x := patches(t, "train", size, *studyVectors, uint64(2+seed))
+		x := photoPatches(t, "train", uint64(2+seed), *studyVectors)[0]
 		more := make([]uint32, len(x)/d)
 		c.Encode(more, x)
 		codes = append(codes, more...)

@@ -1,4 +1,4 @@
-package vq
+package vqbench
 
 import (
 	"time"
