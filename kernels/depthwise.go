@@ -8,7 +8,7 @@ import "math"
 //
 //	y[i][j][ch] = b[ch] + sum over k of w[k][ch] * x[i+k/3-1][j+k%3-1][ch]
 //
-// An output takes as many operations as its inputs are numbers: such a convolution is
+// An output takes few operations for each number it is made from: such a convolution is
 // bound by the loads, not by the arithmetic. The assembly keeps the kernels of a vector
 // of channels in registers and goes along a row, so that each output takes three loads,
 // and by tiles of columns whose rows stay in the first-level cache.
@@ -48,6 +48,27 @@ func DepthwiseGradF32(dx, dw, db, dy, x, w []float32, h, width, c int) {
 		depthwiseWeightsF32(dw, db, dy, x, h, width, c)
 	case db != nil:
 		depthwiseBiasF32(db, dy, c, n)
+	}
+}
+
+// DepthwiseI16 convolves the picture x, [h][width][c], with the kernels w, [9][c], in
+// 16-bit fixed point:
+//
+//	s = bias[ch] + sum over k of w[k][ch] * x[i+k/3-1][j+k%3-1][ch]
+//	y[i][j][ch] = clamp((int64(s)*int64(mul[ch]) + 1<<31) >> 32, -32768, 32767)
+//
+// s is summed up in 32 bits and wraps: the caller sees to it that it does not. Only rows
+// from to to-1 of y, [h][width][c], are set. y does not overlap the others. It is exact, the
+// same on every tier, and fast where c is a multiple of 16. It panics if the arguments do
+// not fit.
+func DepthwiseI16(y, x, w []int16, bias, mul []int32, h, width, c, from, to int) {
+	n := depthwiseSize("DepthwiseI16", h, width, c)
+	if from < 0 || from > to || to > h || len(y) < n || len(x) < n ||
+		n > 0 && (len(w) < 9*c || len(bias) < c || len(mul) < c) {
+		panic("kernels: DepthwiseI16: arguments do not fit")
+	}
+	if n > 0 && from < to {
+		depthwiseRowsI16(y, x, w, bias, mul, h, width, c, from, to)
 	}
 }
 
@@ -123,6 +144,25 @@ func depthwiseBiasF32(db, dy []float32, c, n int) {
 	for at := 0; at < n; at += c {
 		for ch, v := range dy[at : at+c] {
 			db[ch] += v
+		}
+	}
+}
+
+// depthwiseGenericI16 sets channels from from on of row i.
+func depthwiseGenericI16(y, x, w []int16, bias, mul []int32, h, width, c, i, from int) {
+	first, rows := depthwiseSpan(i, h)
+	for j := range width {
+		d := y[(i*width+j)*c:][:c]
+		left, right := max(j-1, 0), min(j+2, width)
+		for ch := from; ch < c; ch++ {
+			s := bias[ch]
+			for r := first; r < first+rows; r++ {
+				for q := left; q < right; q++ {
+					k := 3*(r-i+1) + q - j + 1
+					s += int32(w[k*c+ch]) * int32(x[(r*width+q)*c+ch])
+				}
+			}
+			d[ch] = int16(min(max(rescaleI16(s, mul[ch]), math.MinInt16), math.MaxInt16))
 		}
 	}
 }

@@ -23,6 +23,9 @@ func depthwise3F32AVX2(y *float32, x *float32, w *float32, wstep int, b *float32
 func depthwiseWeights3F32AVX2(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
+func depthwiseI16AVX2(y *int16, x *int16, w *int16, p *int32, n int, row int, c int, vecs int, edges int)
+
+//go:noescape
 func depthwise1F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float32, n int, row int, c int, vecs int, edges int)
 
 //go:noescape
@@ -39,3 +42,6 @@ func depthwise3F32AVX512(y *float32, x *float32, w *float32, wstep int, b *float
 
 //go:noescape
 func depthwiseWeights3F32AVX512(dw *float32, db *float32, dy *float32, x *float32, n int, row int, c int, vecs int, edges int)
+
+//go:noescape
+func depthwiseI16AVX512(y *int16, x *int16, w *int16, p *int32, n int, row int, c int, vecs int, edges int)

@@ -13,3 +13,9 @@ func depthwiseWeightsF32(dw, db, dy, x []float32, h, width, c int) {
 		depthwiseWeightsGenericF32(dw, db, dy, x, h, width, c, i, 0)
 	}
 }
+
+func depthwiseRowsI16(y, x, w []int16, bias, mul []int32, h, width, c, from, to int) {
+	for i := from; i < to; i++ {
+		depthwiseGenericI16(y, x, w, bias, mul, h, width, c, i, 0)
+	}
+}

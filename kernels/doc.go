@@ -13,10 +13,18 @@
 // thing left open is the payload of a NaN.
 //
 // The float32 kernels for training are the exception: [Panels], [Gemm], [DotsF32],
-// and all elementwise functions and sums but [ScaleAddF32] and the noise. They may fuse and
-// reorder, and differ between tiers by rounding, within the errors that their
+// [DepthwiseF32] and its gradient, and all elementwise functions and sums but
+// [ScaleAddF32] and the noise. They may fuse and reorder, and differ between tiers by rounding, within the errors that their
 // tests state; nothing that a decoder must reproduce may depend on them. For one
 // tier they are deterministic, and they keep no state between calls.
+//
+// # Layouts
+//
+// Networks that fit one picture, [RowsF32], [ReLUI16] and [LinearI16], and the training
+// kernels keep each channel as a plane, its positions side by side. Networks that run at
+// every position with many channels, [PanelsI16], [DepthwiseI16] and [DepthwiseF32], keep
+// each position as a row, channels last: a layer is then one product of matrices, and
+// neighbouring positions lie a row apart.
 //
 // # Tiers
 //

@@ -58,11 +58,13 @@ func rowsFrom(p, step reg.Register, rows int) []operand.Mem {
 
 func main() {
 	ConstraintExpr("!noasm")
+	half, high := tables()
 	for _, s := range []isa{avx2, avx512} {
 		for rows := 1; rows <= 3; rows++ {
 			forwardF32(s, rows)
 			weightsF32(s, rows)
 		}
+		forwardI16(s, half, high)
 	}
 	Generate()
 }
