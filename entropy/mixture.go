@@ -53,8 +53,8 @@ type Component struct {
 // A Mixture is a mixture of distributions of one family, as a distribution of all
 // int16 values. The components' weights sum to [WeightOne].
 //
-// A value takes some 0.1 µs, and the time grows with the number of components. A
-// single component does better with [Tables.EncodeMeans].
+// A value takes 0.13 µs with one component and 0.3 µs with four. A single component
+// does better with [Tables.EncodeMeans].
 type Mixture struct {
 	Family     Family
 	Components []Component
@@ -207,7 +207,8 @@ func (m Mixture) Decode(d *arith.RangeDecoder) (int16, error) {
 	// Step away from the center, twice as far each time, until the value lies between
 	// v and w, then halve.
 	v, sum := c.center, c.below(c.center)
-	w, end := v+1, uint32(0)
+	var w int32
+	var end uint32
 	if sum <= at {
 		for step := int32(1); ; step *= 2 {
 			w = min(v+step, c.hi+1)

@@ -369,8 +369,11 @@ func (t *Tables) zeroMean(table uint8) *table {
 }
 
 // ZeroSkipped sets to 0 every value of q whose table is skipped. An encoder calls it
-// after quantising.
+// after quantising; [EncodeLatent] does.
 func (t *Tables) ZeroSkipped(q []int16, table []uint8) {
+	if t.base != nil && t.base.Skip == 0 {
+		return
+	}
 	table = table[:len(q)]
 	for i := range q {
 		if t.zeroMean(table[i]).cdf == nil {

@@ -102,10 +102,10 @@ func TestScaleTables(t *testing.T) {
 
 // TestTablesGolden holds the tables to one value for all machines.
 func TestTablesGolden(t *testing.T) {
-	want := [families]uint32{0x4a03288c, 0x696e3468, 0x3339d7dd}
+	want := [families]uint32{0xa747fc79, 0x40c2d8dc, 0xec1a89d9}
 	for f := range families {
 		h := crc32.NewIEEE()
-		for _, offsets := range []int{1, 16} {
+		for _, offsets := range []int{1, 4} {
 			tab := scaleTables(t, func(o *ScaleOptions) { o.Family, o.Offsets = f, offsets })
 			for _, u := range tab.tab {
 				binary.Write(h, binary.LittleEndian, u.first)
