@@ -453,6 +453,54 @@ func (q *E8P) Decode(x []float32, codes []uint32) {
 	}
 }
 
+// An E8PStage says what one of the codes of an [E8P] stands for, in whole numbers: what
+// blocks.NewPatternMatrix takes, in package kernels/blocks.
+type E8PStage struct {
+	// Table has the levels of patterns, those of the lower 8 bits of a code. The signs
+	// in the next 7 are for the first seven elements, and that of the last makes the
+	// number of signs even: where the code wants an odd number of negative levels, the
+	// last of the pattern is negative.
+	Table [256][8]int8
+	Shift int8    // added where bit 15 is set, else subtracted
+	Unit  float32 // what a level of 1 is
+}
+
+// Stages returns the meanings of the codes, one or two. A vector is the sum of theirs,
+// but for rounding.
+func (q *E8P) Stages() []E8PStage {
+	s := e8pScales[q.bits]
+	list := []E8PStage{{Table: e8p.quarters(), Shift: 1, Unit: float32(q.scale*s[0]) / 4}}
+	switch q.bits {
+	case 3:
+		st := E8PStage{Unit: float32(q.scale*s[1]) / 2}
+		var p [8]float32
+		for code := range st.Table {
+			decodeE8(&p, uint32(code))
+			for j, v := range p {
+				st.Table[code][j] = int8(2 * v)
+			}
+		}
+		list = append(list, st)
+	case 4:
+		list = append(list, E8PStage{Table: list[0].Table, Shift: 1, Unit: float32(q.scale*s[1]) / 4})
+	}
+	return list
+}
+
+// quarters returns four times the magnitudes, the last negative where the number of signs
+// is odd.
+func (t *e8pTables) quarters() (q [256][8]int8) {
+	for i, h := range t.half {
+		for j, v := range h {
+			q[i][j] = 2 * v
+		}
+		if t.odd[i] != 0 {
+			q[i][7] = -q[i][7]
+		}
+	}
+	return q
+}
+
 // MarshalBinary stores the bits and the deviation.
 func (q *E8P) MarshalBinary() ([]byte, error) { return marshal(q) }
 

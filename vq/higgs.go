@@ -226,6 +226,24 @@ func (q *HIGGS) Encode(codes []uint32, x []float32) {
 	}
 }
 
+// Turn turns the vectors x, [n][d], as Encode does before it scales them. Products of
+// turned vectors are those of the vectors, so what is to be multiplied with the codes of a
+// vector, without undoing its turn, is turned likewise. It panics if the length does not
+// fit.
+func (q *HIGGS) Turn(x []float32) {
+	checkMultiple("elements", len(x), q.turn.d)
+	for ; len(x) > 0; x = x[q.turn.d:] {
+		q.turn.apply(x[:q.turn.d])
+	}
+}
+
+// Scale returns what a code of the first position stands for: by so much the vectors of
+// the inner quantiser are multiplied.
+func (q *HIGGS) Scale(code uint32) float32 {
+	checkBelow([]uint32{code}, scaleSize)
+	return scaleOf(code)
+}
+
 // rmsCode returns the code of the root of the mean square of y.
 func rmsCode(y []float32) uint32 {
 	return scaleCode(float32(norm(y) / math.Sqrt(float64(len(y)))))

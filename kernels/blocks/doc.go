@@ -33,5 +33,6 @@
 // multiplies it with [Activations], vectors in 8 bits with a scale for each group. One kernel with a table of 16 levels serves all formats of four bits. Sums within
 // a group are exact integers and groups are added in order, rounded to float32 after every
 // operation, so that the product has the same bits in every tier of package kernels.
-// [PlaneMatrix] looks sums up in tables instead.
+// [PlaneMatrix] looks sums up in tables instead. [PatternMatrix] has eight weights in a
+// code of 16 bits, as E8P, and a table of patterns from its caller.
 package blocks

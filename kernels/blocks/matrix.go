@@ -70,7 +70,8 @@ func NewMatrix(f Format, data []byte, rows, cols int) (*Matrix, error) {
 // NewLevelMatrix returns the matrix whose weights are one of 16 integer levels, by codes
 // of rows times cols bytes below 16, times one of a scale for each group of a row. It is
 // for codebooks that package blocks does not know: E8P, say, has twelve levels, the odd
-// multiples of a quarter up to 11/4. It returns an error where the arguments do not fit:
+// multiples of a quarter up to 11/4, and is multiplied faster so, in twice the memory of
+// [PatternMatrix]. It returns an error where the arguments do not fit:
 // group is a multiple of 16 up to [MaxGroup], cols one of group, and scales, which are
 // rounded to float16, are rows times cols/group.
 func NewLevelMatrix(levels *[16]int8, codes []uint8, scales []float32, group, rows, cols int) (*Matrix, error) {

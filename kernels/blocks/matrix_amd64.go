@@ -99,3 +99,9 @@ func lookup2AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uin
 
 //go:noescape
 func lookup4AVX2(groups int, quads int, codes *uint8, tables *uint8, scales *uint16, zeros *uint8, zeroStep int, actScales *float32, negSums *int32, acc *float32)
+
+//go:noescape
+func placesAVX512(n int, codes *uint16, patterns *uint32, signs *uint32, out *uint8)
+
+//go:noescape
+func placesAVX2(n int, codes *uint16, patterns *uint32, signs *uint32, out *uint8)

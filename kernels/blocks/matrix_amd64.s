@@ -3190,3 +3190,78 @@ quad:
 	JNZ            group
 	VZEROUPPER
 	RET
+
+// func placesAVX512(n int, codes *uint16, patterns *uint32, signs *uint32, out *uint8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·placesAVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         patterns+16(FP), DX
+	MOVQ         signs+24(FP), BX
+	MOVQ         out+32(FP), SI
+	MOVL         $0x000000ff, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Z0
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVZXWD  (CX), Z1
+	VPSRLD     $0x08, Z1, Z2
+	VPANDD     Z0, Z1, Z1
+	VPXORD     Z3, Z3, Z3
+	KXNORW     K1, K1, K1
+	VPGATHERDD (DX)(Z1*4), K1, Z3
+	VPXORD     Z4, Z4, Z4
+	KXNORW     K2, K2, K2
+	VPGATHERDD (BX)(Z2*4), K2, Z4
+	VPXORD     Z3, Z4, Z4
+	VMOVUPS    Z4, (SI)
+	ADDQ       $+32, CX
+	ADDQ       $+64, SI
+	SUBQ       $+16, AX
+	JNZ        codes
+	VZEROUPPER
+	RET
+
+// func placesAVX2(n int, codes *uint16, patterns *uint32, signs *uint32, out *uint8)
+// Requires: AVX, AVX2, MMX+
+TEXT ·placesAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         codes+8(FP), CX
+	MOVQ         patterns+16(FP), DX
+	MOVQ         signs+24(FP), BX
+	MOVQ         out+32(FP), SI
+	MOVL         $0x000000ff, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+
+codes:
+	PREFETCHT0 2048(CX)
+	VPMOVZXWD  (CX), Y1
+	VPSRLD     $0x08, Y1, Y2
+	VPAND      Y0, Y1, Y1
+	VPXOR      Y3, Y3, Y3
+	VPCMPEQD   Y4, Y4, Y4
+	VPGATHERDD Y4, (DX)(Y1*4), Y3
+	VPXOR      Y1, Y1, Y1
+	VPCMPEQD   Y4, Y4, Y4
+	VPGATHERDD Y4, (BX)(Y2*4), Y1
+	VPXOR      Y3, Y1, Y1
+	VMOVUPS    Y1, (SI)
+	VPMOVZXWD  16(CX), Y1
+	VPSRLD     $0x08, Y1, Y2
+	VPAND      Y0, Y1, Y1
+	VPXOR      Y3, Y3, Y3
+	VPCMPEQD   Y4, Y4, Y4
+	VPGATHERDD Y4, (DX)(Y1*4), Y3
+	VPXOR      Y1, Y1, Y1
+	VPCMPEQD   Y4, Y4, Y4
+	VPGATHERDD Y4, (BX)(Y2*4), Y1
+	VPXOR      Y3, Y1, Y1
+	VMOVUPS    Y1, 32(SI)
+	ADDQ       $+32, CX
+	ADDQ       $+64, SI
+	SUBQ       $+16, AX
+	JNZ        codes
+	VZEROUPPER
+	RET

@@ -121,3 +121,22 @@ func (m *PlaneMatrix) lookTile(s *[lookupRows]float32, tile int, t *Tables, j in
 			&m.scales[at], zeros, step, &t.scales[j*groups+g], &t.negSums[j*groups+g], &s[0])
 	}
 }
+
+// callCodes bounds the codes of a call, likewise.
+const callCodes = 1 << 14
+
+// places is placesGeneric in the tier in use.
+func (m *PatternMatrix) places(places []uint8, codes []uint16) {
+	f := placesAVX512
+	switch kernels.Tier() {
+	case kernels.Generic:
+		m.placesGeneric(places, codes)
+		return
+	case kernels.AVX2:
+		f = placesAVX2
+	}
+	for at := 0; at < len(codes); at += callCodes {
+		n := min(callCodes, len(codes)-at)
+		f(n, &codes[at], &m.patterns[0], &m.signs[0], &places[4*at])
+	}
+}

@@ -9,3 +9,5 @@ func (m *Matrix) mulTile(s []float32, tile int, a *Activations, j, n int) {
 func (m *PlaneMatrix) lookTile(s *[lookupRows]float32, tile int, t *Tables, j int) {
 	m.lookTileGeneric(s, tile, t, j)
 }
+
+func (m *PatternMatrix) places(places []uint8, codes []uint16) { m.placesGeneric(places, codes) }

@@ -40,6 +40,8 @@ func main() {
 	for _, planes := range []int{2, 4} {
 		lookup(planes)
 	}
+	places("AVX512", 16, func() reg.VecVirtual { return ZMM() })
+	places("AVX2", 8, func() reg.VecVirtual { return YMM() })
 	Generate()
 }
 
