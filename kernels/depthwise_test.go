@@ -119,12 +119,7 @@ func checkDepthwiseI16(t *testing.T, r *rand.Rand, h, width, c int, wild bool) {
 	t.Helper()
 	n := h * width * c
 	x, w := randomI16(r, n, wild), randomI16(r, 9*c, wild)
-	bias, mul := randomI32(r, c, wild), randomI32(r, c, wild)
-	if !wild { // results that are mostly in range
-		for i, m := range mul {
-			mul[i] = m & (1<<28 - 1)
-		}
-	}
+	bias, mul := randomI32(r, c, wild), randomFactors(r, c, wild)
 	want := make([]int16, n)
 	for at := range want {
 		i, j, ch := at/c/width, at/c%width, at%c

@@ -14,9 +14,10 @@
 //
 // The float32 kernels for training are the exception: [Panels], [Gemm], [DotsF32],
 // [DepthwiseF32] and its gradient, and all elementwise functions and sums but
-// [ScaleAddF32] and the noise. They may fuse and reorder, and differ between tiers by rounding, within the errors that their
-// tests state; nothing that a decoder must reproduce may depend on them. For one
-// tier they are deterministic, and they keep no state between calls.
+// [ScaleAddF32] and the noise. They may fuse and reorder, and differ between tiers by
+// rounding, within the errors that their tests state; nothing that a decoder must
+// reproduce may depend on them. For one tier they are deterministic, and they keep no
+// state between calls.
 //
 // # Layouts
 //

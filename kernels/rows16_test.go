@@ -39,18 +39,28 @@ func randomI32(r *rand.Rand, n int, wild bool) []int32 {
 	return out
 }
 
+// randomFactors returns factors of sums, many of them powers of two, which make halves to
+// round. Unless they are wild, results are mostly in range.
+func randomFactors(r *rand.Rand, n int, wild bool) []int32 {
+	out := randomI32(r, n, wild)
+	for i := range out {
+		switch {
+		case r.IntN(3) == 0:
+			out[i] = 1 << (24 + r.IntN(7))
+		case !wild:
+			out[i] &= 1<<27 - 1
+		}
+	}
+	return out
+}
+
 // checkPanelsI16 holds every tier's layers equal to the definition, evaluated one output
 // at a time, and what they must not write as it was. Wild arguments make sums wrap.
 func checkPanelsI16(t *testing.T, r *rand.Rand, out, in, rows int, wild bool) {
 	t.Helper()
 	ldx, ldy, ldadd := in+r.IntN(3), out+r.IntN(3), out+r.IntN(3)
 	x, w := randomI16(r, max((rows-1)*ldx+in, 0), wild), randomI16(r, out*in, wild)
-	e := EpilogueI16{Bias: randomI32(r, out, wild), Mul: randomI32(r, out, wild), LdAdd: ldadd, ReLU: r.IntN(2) == 0}
-	if !wild { // results that are mostly in range
-		for i, m := range e.Mul {
-			e.Mul[i] = m & (1<<26 - 1)
-		}
-	}
+	e := EpilogueI16{Bias: randomI32(r, out, wild), Mul: randomFactors(r, out, wild), LdAdd: ldadd, ReLU: r.IntN(2) == 0}
 	n := max((rows-1)*ldy+out, 0)
 	inPlace := r.IntN(3) == 0
 	residual := randomI16(r, n, wild)
