@@ -187,7 +187,7 @@ func (p *PanelsI16) dots4(x []int16, o int) (s [4]int32) {
 // DotLoopI16 runs n rounds of independent dot products of pairs of int16s in registers,
 // in the tier in use, and returns how many multiplications and additions those were. Its
 // speed is the peak that benchmarks compare kernels with, as that of [FMALoop] is for
-// float32.
+// float32. At Generic it is a plain loop, which is no bound.
 func DotLoopI16(n int) (ops int) { return dotLoopI16(n) }
 
 func dotLoopI16Generic(n int) (ops int) {
