@@ -2,6 +2,7 @@ package entropy
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"math/rand/v2"
@@ -199,15 +200,11 @@ func BenchmarkAdaptive(b *testing.B) {
 		a.Encode(e, s.q, s.table)
 		buf := e.Finish()
 		q := make([]int16, n)
-		b.Run("decode", func(b *testing.B) {
-			for b.Loop() {
-				a.Reset()
-				if err := a.Decode(arith.NewRangeDecoder(buf), q, s.table); err != nil {
-					b.Fatal(err)
-				}
+		benchSymbols(b, fmt.Sprintf("decode/%.2fbits", float64(8*len(buf))/n), n, func() {
+			a.Reset()
+			if err := a.Decode(arith.NewRangeDecoder(buf), q, s.table); err != nil {
+				b.Fatal(err)
 			}
-			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e6, "Msymbols/s")
-			b.ReportMetric(float64(8*len(buf))/n, "bits/symbol")
 		})
 	}
 }

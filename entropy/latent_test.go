@@ -2,7 +2,6 @@ package entropy
 
 import (
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"math"
 	"math/rand/v2"
@@ -433,14 +432,10 @@ func BenchmarkLatent(b *testing.B) {
 			b.Fatal(err)
 		}
 		buf := e.Finish()
-		b.Run(fmt.Sprintf("decode/%s", o.name), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := DecodeLatent(arith.NewRangeDecoder(buf), l, tab, p, nil); err != nil {
-					b.Fatal(err)
-				}
+		benchSymbols(b, "decode/"+o.name, h*w*c, func() {
+			if err := DecodeLatent(arith.NewRangeDecoder(buf), l, tab, p, nil); err != nil {
+				b.Fatal(err)
 			}
-			b.ReportMetric(h*w*c*float64(b.N)/b.Elapsed().Seconds()/1e6, "Msymbols/s")
 		})
 	}
 }

@@ -71,7 +71,9 @@ func lnOf(x uint64) int32 {
 // A Mix is both a Predictor, made of several, and the coder of what they predict. Each
 // gives means of its own, and tables that stand for scales in steps of the quantiser.
 //
-// Encoder and decoder begin with fresh or reset ones. A value takes 0.1 to 0.3 µs.
+// Encoder and decoder begin with fresh or reset ones. A value takes 0.05 to 0.1 µs with
+// two predictors. Where they err as they say, the bits come within 1 to 4 % of those of
+// the product of both distributions; where they now and then do not, below it.
 type Mix struct {
 	// Steps has the quantiser's step of each channel, in 1/MeanUnit; nil means MeanUnit
 	// for all. See [UniformQuantiser].

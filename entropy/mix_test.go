@@ -2,6 +2,7 @@ package entropy
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"math/rand/v2"
@@ -323,15 +324,11 @@ func BenchmarkMix(b *testing.B) {
 			b.Fatal(err)
 		}
 		buf := e.Finish()
-		b.Run("decode", func(b *testing.B) {
-			for b.Loop() {
-				m.Reset()
-				if err := DecodeLatent(arith.NewRangeDecoder(buf), l, m, m, &UniformQuantiser{}); err != nil {
-					b.Fatal(err)
-				}
+		benchSymbols(b, fmt.Sprintf("decode/%.2fbits", float64(8*len(buf))/(h*w*c)), h*w*c, func() {
+			m.Reset()
+			if err := DecodeLatent(arith.NewRangeDecoder(buf), l, m, m, &UniformQuantiser{}); err != nil {
+				b.Fatal(err)
 			}
-			b.ReportMetric(h*w*c*float64(b.N)/b.Elapsed().Seconds()/1e6, "Msymbols/s")
-			b.ReportMetric(float64(8*len(buf))/(h*w*c), "bits/symbol")
 		})
 	}
 }

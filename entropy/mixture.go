@@ -53,8 +53,9 @@ type Component struct {
 // A Mixture is a mixture of distributions of one family, as a distribution of all
 // int16 values. The components' weights sum to [WeightOne].
 //
-// A value takes 0.13 µs with one component and 0.3 µs with four. A single component
-// does better with [Tables.EncodeMeans].
+// A value takes 0.07 µs with one component and 0.16 µs with four. A single component
+// does better with [Tables.EncodeMeans]. As every value of the window has a share of
+// 1/65536 for nothing, a scale of 256 costs 0.1 % more than it should, one of 1000 0.4 %.
 type Mixture struct {
 	Family     Family
 	Components []Component

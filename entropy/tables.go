@@ -205,8 +205,9 @@ func (t *table) cost(v int32) float64 {
 }
 
 // ScaleOptions describes the tables of one family for scales that grow evenly in the
-// logarithm. As a scale is known only to within a step between them, and costs grow
-// with the square of its error, 64 from 0.11 to 256 cost 0.01 % (steps of 13 %).
+// logarithm. Gaussian values whose scale is rounded to the nearest of 64 from 0.11 to 256
+// take 0.05 % more bits than with scales of their own; with 32 that is 0.2 %, with 256
+// 0.004 %.
 type ScaleOptions struct {
 	Family Family
 
