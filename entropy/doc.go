@@ -47,9 +47,8 @@
 // tables of 1<<16 mix there, at 0.002 % above entropy. Its decoder asks first whether a
 // symbol is 0 where that is likely, and so does 125 to 265 million symbols a second on one
 // core of a 2.7 GHz Sapphire Rapids, at 1.3 to 0.2 bits a symbol; rANS with 12-bit tables
-// does 285 to 360 million in the same run, and takes 0.1 to 0.2 %
-// more bits. Adaptive does 58 to
-// 137, Mix with two predictors 9 to 19, Mixture 6 to 14.
+// does 285 to 360 million in the same run, and takes 0.1 to 0.2 % more bits. Adaptive does
+// 58 to 137, Mix with two predictors 9 to 19, Mixture 6 to 14.
 //
 // # Sub-packages
 //

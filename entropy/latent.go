@@ -28,8 +28,8 @@ type SymbolCoder interface {
 // the same integers.
 type Predictor interface {
 	// Predict sets l.Mean and l.Table at the elements of pass k. It may look at l.Y, l.Q
-	// and l.Mean of earlier passes, and may set the elements of later passes as well,
-	// which come to nothing. Predict of pass 0 begins a latent.
+	// and l.Mean of earlier passes. What it sets at other elements comes to nothing.
+	// Predict of pass 0 begins a latent.
 	Predict(k int, l *Latent) error
 }
 
@@ -64,9 +64,11 @@ type Latent struct {
 // maxLatent is the largest number of elements of a latent.
 const maxLatent = 1 << 30
 
-// NewLatent returns a latent of the given shape. It returns [ErrOrder] if the order
-// does not code every element once; it has to have no element, at most 1<<30 of them,
-// and no more than 1<<16 channels.
+// NewLatent returns a latent of the given shape, which takes 11 bytes an element and 3
+// more for those of the largest of several passes. It returns [ErrOrder] if the order
+// does not code every element once, and an error if there are no elements, more than
+// 1<<30, or more than 1<<16 channels. A shape that was read from a file wants
+// tighter limits first.
 func NewLatent(order Order, h, w, c int) (*Latent, error) {
 	if h < 1 || w < 1 || c < 1 || c > 1<<16 || h > maxLatent/c || w > maxLatent/(h*c) {
 		return nil, fmt.Errorf("entropy: latent of %d x %d x %d elements", h, w, c)
