@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/burin-codec/burin/transform/convnet"
 )
@@ -129,3 +130,16 @@ func (c Config) Body() []convnet.Op { return []convnet.Op{convnet.Block(c.Contex
 // once (the quadtree partition of Li, Li and Lu, "Neural Video Compression with
 // Diverse Contexts", 2023).
 func Parity(pass, group int) int { return pass ^ group }
+
+// Rates of 0..1 stand for weights of the squared error from MinLambda to MaxLambda, on a
+// logarithmic scale: bits per pixel + lambda * mean squared error of 8-bit samples is
+// what a picture costs.
+const (
+	MinLambda = 0.0004
+	MaxLambda = 0.5
+)
+
+// Lambda returns the weight that a rate stands for.
+func Lambda(rate float64) float64 {
+	return MinLambda * math.Pow(MaxLambda/MinLambda, rate)
+}

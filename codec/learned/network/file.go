@@ -44,7 +44,7 @@ func ReadSafetensors(r io.Reader, maxBytes int64, pool *nn.Pool) (*Network, erro
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	if want := c.parameters(); want != values {
+	if want := c.Parameters(); want != values {
 		return nil, fmt.Errorf("network: %d weights for an architecture of %d", values, want)
 	}
 	n, err := New(c, pool)

@@ -58,9 +58,11 @@ type Network struct {
 	Passes                                             [Groups]*Pass
 	LogGains                                           *nn.Param // [Anchors][Latents]
 	HyperMeans, HyperLogScales                         *nn.Param // [Anchors][Hyper]
-	pool                                               *nn.Pool
-	params                                             []*nn.Param
-	batch                                              batch
+	// Temperature is that of Anneal: 0.5 is warm, 0.1 nearly rounds.
+	Temperature float32
+	pool        *nn.Pool
+	params      []*nn.Param
+	batch       batch
 }
 
 // New returns a network whose blocks are the identity and whose other parameters are
@@ -172,8 +174,8 @@ func (c Config) MACs() (encode, decode float64) {
 	return encode, decode
 }
 
-// parameters returns the number of parameters.
-func (c Config) parameters() int {
+// Parameters returns the number of parameters.
+func (c Config) Parameters() int {
 	weights := func(in int, ops []convnet.Op) int {
 		w, err := convnet.Weights(in, ops)
 		if err != nil {
@@ -193,12 +195,15 @@ type batch struct {
 	s                      convnet.Shape // of the latents
 	pixels                 convnet.Shape
 	rates                  []float32
-	logGain, gain, inverse []float32                 // [N][Latents]
-	y, decoded             []float32                 // [rows][Latents]: latents, and y'
-	known                  [Groups][]float32         // y' as far as it is known before each pass but the first
+	logGain, gain, inverse []float32         // [N][Latents]
+	y, decoded             []float32         // [rows][Latents]: latents, and y'
+	known                  [Groups][]float32 // y' as far as it is known before each pass but the first
+	slope                  []float32         // [rows][Latents]: the derivative of the rounding
+	zSlope                 []float32
 	dy, dMean, dScale      []float32                 // the gradients of the bits
 	dLogGain               []float32                 // [N][Latents]
 	z, rounded             []float32                 // [rows/16][Hyper]
+	h                      []float32                 // [rows][Context]
 	dz, dzMean, dzScale    []float32                 // the gradients of the hyperprior's bits
 	a                      [Groups][]float32         // [rows][Context]: the inputs of the bodies
 	features               [Groups][Groups][]float32 // [rows/4][Context]: the heads' inputs, by pass and group
@@ -225,15 +230,48 @@ const (
 	Noise Mode = iota
 	// Round rounds, as the codec does.
 	Round
+	// Anneal chooses one of the two nearest integers at random, softened as much as
+	// the network's Temperature says, for an encoder that searches: stochastic Gumbel
+	// annealing (Yang, Bamler and Mandt, "Improving Inference for Neural Image
+	// Compression", 2020).
+	Anneal
 	// smooth is Noise without the rounding, which leaves gradients that can be checked.
 	smooth
 )
 
-func (m Mode) round(x float32) float32 {
-	if m == smooth {
-		return x
+// quantise returns what a latent of r steps becomes where it goes on, q, and where bits
+// are counted, x, and the derivative of q by r that gradients go by.
+func (n *Network) quantise(r float32, mode Mode, noise *rand.Rand) (q, x, slope float32) {
+	switch mode {
+	case smooth:
+		return r, r + noise.Float32() - 0.5, 1
+	case Anneal:
+		return n.anneal(r, noise)
 	}
-	return float32(math.RoundToEven(float64(x)))
+	q = float32(math.RoundToEven(float64(r)))
+	if mode == Round {
+		return q, q, 1
+	}
+	return q, r + noise.Float32() - 0.5, 1
+}
+
+// anneal is quantise for Anneal. The integers f below and f+1 above r, with v = r - f,
+// are chosen in proportion to exp(-atanh(v)/T) and exp(-atanh(1-v)/T); the choice is
+// relaxed to a weight of the upper one by logistic noise L (the difference of two of
+// Gumbel's), w = 1/(1 + exp(-((atanh(v) - atanh(1-v))/T + L)/T)).
+func (n *Network) anneal(r float32, noise *rand.Rand) (q, x, slope float32) {
+	t := n.Temperature
+	f := float32(math.Floor(float64(r)))
+	const edge = 1e-3
+	v := min(max(r-f, edge), 1-edge)
+	u := min(max(noise.Float32(), 1e-6), 1-1e-6)
+	// atanh(v) - atanh(1-v) = ln((1+v)v / ((1-v)(2-v)))/2
+	logit := float32(math.Log(float64((1+v)*v/((1-v)*(2-v)))))/2/t + float32(math.Log(float64(u/(1-u))))
+	w := 1 / (1 + float32(math.Exp(float64(-logit/t))))
+	// d atanh(v)/dv = 1/(1-v²), d atanh(1-v)/dv = -1/(1-(1-v)²) = -1/(v(2-v)).
+	slope = w * (1 - w) / (t * t) * (1/(1-v*v) + 1/(v*(2-v)))
+	q = f + w
+	return q, q, min(slope, 4)
 }
 
 // Loss is what the pictures of a batch cost.
@@ -249,21 +287,35 @@ type Loss struct {
 // being multiples of 64, at rates of 0..1. It returns what they cost and the decoded
 // pictures, which are valid until the next pass.
 func (n *Network) Forward(x []float32, s convnet.Shape, rates []float32, mode Mode, noise *rand.Rand) (Loss, []float32) {
+	y, z := n.Analyse(x, s, rates)
+	return n.Code(y, z, x, s, rates, mode, noise)
+}
+
+// Analyse returns the latents of a batch, [N][H/16][W/16][Latents], and those of the
+// hyperprior, [N][H/64][W/64][Hyper], valid until the next pass.
+func (n *Network) Analyse(x []float32, s convnet.Shape, rates []float32) (y, z []float32) {
+	y, ys := n.Analysis.Forward(x, s, rates)
+	z, _ = n.HyperAnalysis.Forward(y, ys, rates)
+	return y, z
+}
+
+// Code is Forward from given latents on.
+func (n *Network) Code(y, z, x []float32, s convnet.Shape, rates []float32, mode Mode, noise *rand.Rand) (Loss, []float32) {
 	b, c := &n.batch, n.Config
 	b.rates, b.pixels = rates, s
-	b.y, b.s = n.Analysis.Forward(x, s, rates)
+	b.y, b.s, b.z = y, convnet.Shape{N: s.N, H: s.H / 16, W: s.W / 16}, z
 	rows, m := b.s.Rows(), c.Latents
 	n.prepareGains()
 	loss := Loss{make([]float64, s.N), make([]float64, s.N), make([]float64, s.N)}
 	b.dy, b.decoded = sized(b.dy, rows*m), sized(b.decoded, rows*m)
-	b.dMean, b.dScale = sized(b.dMean, rows*m), sized(b.dScale, rows*m)
+	b.dMean, b.dScale, b.slope = sized(b.dMean, rows*m), sized(b.dScale, rows*m), sized(b.slope, rows*m)
 	b.dLogGain = sized(b.dLogGain, s.N*m)
 	clear(b.dLogGain)
 
-	z, zs := n.HyperAnalysis.Forward(b.y, b.s, rates)
-	b.z = z
+	zs := convnet.Shape{N: s.N, H: s.H / 64, W: s.W / 64}
 	n.codeHyper(zs, mode, noise, loss.HyperBits)
 	h, _ := n.HyperSynthesis.Forward(b.rounded, zs, rates)
+	b.h = h
 	clear(b.decoded)
 	for k, p := range n.Passes {
 		b.a[k] = sized(b.a[k], rows*c.Context)
@@ -336,7 +388,7 @@ func (n *Network) codeHyper(s convnet.Shape, mode Mode, noise *rand.Rand, bits [
 	b, c := &n.batch, n.Config.Hyper
 	rows := s.Rows()
 	b.dz, b.rounded = sized(b.dz, rows*c), sized(b.rounded, rows*c)
-	b.dzMean, b.dzScale = sized(b.dzMean, rows*c), sized(b.dzScale, rows*c)
+	b.dzMean, b.dzScale, b.zSlope = sized(b.dzMean, rows*c), sized(b.dzScale, rows*c), sized(b.zSlope, rows*c)
 	w := &b.work
 	for i := range 4 {
 		w[i] = sized(w[i], rows*c)
@@ -349,11 +401,7 @@ func (n *Network) codeHyper(s convnet.Shape, mode Mode, noise *rand.Rand, bits [
 			j := i % c
 			mu[i] = mix(n.HyperMeans.Data, k, c, j, f)
 			sc[i] = mix(n.HyperLogScales.Data, k, c, j, f)
-			b.rounded[i] = mode.round(b.z[i])
-			x[i] = b.rounded[i]
-			if mode != Round {
-				x[i] = b.z[i] + noise.Float32() - 0.5
-			}
+			b.rounded[i], x[i], b.zSlope[i] = n.quantise(b.z[i], mode, noise)
 		}
 	}
 	kernels.LaplaceBitsF32(cost, b.dz, b.dzMean, b.dzScale, x, mu, sc, 1, MinLogScale, MaxLogScale)
@@ -382,21 +430,17 @@ func (n *Network) code(pass, group int, mode Mode, noise *rand.Rand, bits []floa
 	b.eachRow(Parity(pass, group), func(row, i int) {
 		at, gains := row*m+group*g, row/each*m+group*g
 		o := b.out[i*2*g : (i+1)*2*g]
-		y, to := b.y[at:at+g], b.decoded[at:at+g]
+		y, to, slope := b.y[at:at+g], b.decoded[at:at+g], b.slope[at:at+g]
 		gain, inverse, logGain := b.gain[gains:gains+g], b.inverse[gains:gains+g], b.logGain[gains:gains+g]
 		for c := range g {
 			j := i*g + c
 			mean := o[c]
 			r := (y[c] - mean) * gain[c]
-			q := mode.round(r)
+			q, r, d := n.quantise(r, mode, noise)
 			to[c] = mean + q*inverse[c]
+			slope[c] = d
 			mu[j] = mean * gain[c]
 			sc[j] = o[g+c] + logGain[c]
-			if mode != Round {
-				r += noise.Float32() - 0.5
-			} else {
-				r = q
-			}
 			x[j] = mu[j] + r
 		}
 	})
@@ -409,8 +453,9 @@ func (n *Network) code(pass, group int, mode Mode, noise *rand.Rand, bits []floa
 			j := i*g + c
 			sum += cost[j]
 			gain := b.gain[gains+c]
-			b.dy[at+c] = dx[j] * gain
-			b.dMean[at+c] = dmu[j] * gain
+			// dmu is -dx; what the integer follows of the latent it does not of the mean.
+			b.dy[at+c] = dx[j] * gain * b.slope[at+c]
+			b.dMean[at+c] = dmu[j] * gain * b.slope[at+c]
 			b.dScale[at+c] = ds[j]
 			b.dLogGain[gains+c] += dx[j]*gain*b.y[at+c] + dmu[j]*mu[j] + ds[j]
 		}
@@ -424,6 +469,18 @@ func (n *Network) code(pass, group int, mode Mode, noise *rand.Rand, bits []floa
 //
 // after a Forward with Noise.
 func (n *Network) Backward(bits, errors []float32) {
+	dy, dz := n.backward(bits, errors, true)
+	kernels.AxpbyF32(dy, 1, n.HyperAnalysis.Backward(dz, true, true), 1)
+	n.Analysis.Backward(dy, false, true)
+}
+
+// LatentGradients returns the gradients of the same sum with respect to the latents that
+// Code was given, valid until the next pass; those of the parameters it leaves alone.
+func (n *Network) LatentGradients(bits, errors []float32) (dy, dz []float32) {
+	return n.backward(bits, errors, false)
+}
+
+func (n *Network) backward(bits, errors []float32, weights bool) (dy, dz []float32) {
 	b, c := &n.batch, n.Config
 	m, g, rows, each := c.Latents, c.Latents/Groups, b.s.Rows(), b.s.H*b.s.W
 	size := b.pixels.H * b.pixels.W * 3
@@ -431,7 +488,7 @@ func (n *Network) Backward(bits, errors []float32) {
 		d := b.dPixels[i*size : (i+1)*size]
 		kernels.AxpbyF32(d, 2*PixelUnit*PixelUnit*e, d, 0)
 	}
-	dDecoded := n.Synthesis.Backward(b.dPixels, true, true)
+	dDecoded := n.Synthesis.Backward(b.dPixels, true, weights)
 	b.dh = sized(b.dh, rows*c.Context)
 	clear(b.dh)
 	for k := Groups - 1; k >= 0; k-- {
@@ -443,24 +500,24 @@ func (n *Network) Backward(bits, errors []float32) {
 				at, weight := row*m+group*g, bits[row/each]
 				o := b.dOut[i*2*g : (i+1)*2*g]
 				for j := range g {
-					o[j] = weight * b.dMean[at+j]
+					o[j] = weight*b.dMean[at+j] + dDecoded[at+j]*(1-b.slope[at+j])
 					o[g+j] = weight * b.dScale[at+j]
 				}
 			})
-			head.Backward(b.dFeatures, b.dOut, b.features[k][group], rows/4, true)
+			head.Backward(b.dFeatures, b.dOut, b.features[k][group], rows/4, weights)
 			b.eachRow(Parity(k, group), func(row, i int) {
 				copy(b.dBody[row*c.Context:(row+1)*c.Context], b.dFeatures[i*c.Context:(i+1)*c.Context])
 			})
 		}
 		// The bodies share no buffers, so the last forward pass of each is this one's.
-		da := p.Body.Backward(b.dBody, true, true)
+		da := p.Body.Backward(b.dBody, true, weights)
 		kernels.GateF32(da, da, b.a[k], 0)
 		kernels.AxpbyF32(b.dh, 1, da, 1)
 		if k == 0 {
 			continue
 		}
 		b.dKnown = sized(b.dKnown, rows*m)
-		p.Known.Backward(b.dKnown, da, b.known[k], rows, true)
+		p.Known.Backward(b.dKnown, da, b.known[k], rows, weights)
 		for before := range k {
 			for group := range Groups {
 				b.eachRow(Parity(before, group), func(row, _ int) {
@@ -470,18 +527,21 @@ func (n *Network) Backward(bits, errors []float32) {
 			}
 		}
 	}
-	n.gainGradients(dDecoded, bits)
-	dz := n.hyperGradients(bits)
-	fromHyper := n.HyperSynthesis.Backward(b.dh, true, true)
-	kernels.AxpbyF32(dz, 1, fromHyper, 1)
-	fromZ := n.HyperAnalysis.Backward(dz, true, true)
+	if weights {
+		n.gainGradients(dDecoded, bits)
+	}
+	dz = n.hyperGradients(bits, weights)
+	for i, v := range n.HyperSynthesis.Backward(b.dh, true, weights) {
+		dz[i] += v * b.zSlope[i]
+	}
 	for i := range b.s.N {
 		from, to := i*each*m, (i+1)*each*m
 		d := b.dy[from:to]
-		kernels.AxpbyF32(d, bits[i], dDecoded[from:to], 1)
-		kernels.AxpbyF32(d, 1, fromZ[from:to], 1)
+		for j, v := range dDecoded[from:to] {
+			d[j] = d[j]*bits[i] + v*b.slope[from+j]
+		}
 	}
-	n.Analysis.Backward(b.dy, false, true)
+	return b.dy, dz
 }
 
 // gainGradients adds the gradients with respect to the gains: those of the bits, and
@@ -507,16 +567,19 @@ func (n *Network) gainGradients(dDecoded, bits []float32) {
 	}
 }
 
-// hyperGradients adds the gradients of the hyperprior's distributions, and returns the
-// bits' gradient with respect to its latents.
-func (n *Network) hyperGradients(bits []float32) []float32 {
+// hyperGradients adds the gradients of the hyperprior's distributions, if weights is
+// true, and returns the bits' gradient with respect to its latents.
+func (n *Network) hyperGradients(bits []float32, weights bool) []float32 {
 	b, c := &n.batch, n.Config.Hyper
 	each := b.s.H * b.s.W / 16 * c
 	for p, r := range b.rates {
 		k, f := convnet.At(r, n.Config.Anchors)
 		for i := p * each; i < (p+1)*each; i++ {
 			j := i % c
-			b.dz[i] *= bits[p]
+			b.dz[i] *= bits[p] * b.zSlope[i]
+			if !weights {
+				continue
+			}
 			mean, scale := bits[p]*b.dzMean[i], bits[p]*b.dzScale[i]
 			n.HyperMeans.Grad[k*c+j] += (1 - f) * mean
 			n.HyperMeans.Grad[(k+1)*c+j] += f * mean

@@ -110,6 +110,19 @@ func (d *Data) crop(x []float32, side int, r *rand.Rand) {
 	}
 }
 
+// Crops returns n random crops, sides of which are multiples of 64: such as
+// learned.NewModel takes magnitudes and frequencies from.
+func (d *Data) Crops(n, side int, seed uint64) []network.Picture {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var pictures []network.Picture
+	for range n {
+		p := network.Picture{H: side, W: side, Data: make([]float32, side*side*3)}
+		d.crop(p.Data, side, r)
+		pictures = append(pictures, p)
+	}
+	return pictures
+}
+
 // centre returns the middle of a picture, up to the given side and a multiple of 64.
 func (p *rgb) centre(side int) network.Picture {
 	h, w := min(p.h, side)&^63, min(p.w, side)&^63

@@ -17,19 +17,6 @@ import (
 	"github.com/burin-codec/burin/transform/nn"
 )
 
-// Rates of 0..1 stand for weights of the squared error from MinLambda to MaxLambda, on a
-// logarithmic scale: bits per pixel + lambda * mean squared error of 8-bit samples is
-// what a picture costs.
-const (
-	MinLambda = 0.0004
-	MaxLambda = 0.5
-)
-
-// Lambda returns the weight that a rate stands for.
-func Lambda(rate float64) float64 {
-	return MinLambda * math.Pow(MaxLambda/MinLambda, rate)
-}
-
 // Options of training. DefaultOptions has the defaults; zero means zero.
 type Options struct {
 	Config  network.Config
@@ -110,13 +97,7 @@ func New(data, held *Data, o Options) (*Trainer, error) {
 	}
 	r := rand.New(rand.NewPCG(o.Seed, 0))
 	t.net.Init(r)
-	var pictures []network.Picture
-	for range 200 {
-		p := network.Picture{H: o.Side, W: o.Side, Data: make([]float32, o.Side*o.Side*3)}
-		data.crop(p.Data, o.Side, r)
-		pictures = append(pictures, p)
-	}
-	if err := t.net.Start(pictures, Lambda); err != nil {
+	if err := t.net.Start(data.Crops(200, o.Side, o.Seed), network.Lambda); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -183,7 +164,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 			t.data.crop(x[i*o.Side*o.Side*3:(i+1)*o.Side*o.Side*3], o.Side, r)
 			// Stratified, which evens batches out.
 			rates[i] = (float32(i) + r.Float32()) / float32(o.Batch)
-			lambda := Lambda(float64(rates[i]))
+			lambda := network.Lambda(float64(rates[i]))
 			w := 1 / math.Sqrt(lambda) / float64(o.Batch)
 			bits[i] = float32(w / pixels)
 			errors[i] = float32(w * lambda / (3 * pixels))
@@ -240,7 +221,7 @@ func (t *Trainer) validate() ([]Point, float64) {
 	var score float64
 	for k := range n {
 		rate := float64(k) / (n - 1)
-		lambda := Lambda(rate)
+		lambda := network.Lambda(rate)
 		p := Point{Rate: rate}
 		var count, cost float64
 		for _, of := range t.held.pictures {

@@ -1,0 +1,153 @@
+package learned
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"io"
+
+	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/transform/convnet"
+	"github.com/burin-codec/burin/transform/nn"
+)
+
+// head is the section "LRND".
+type head struct {
+	id   ID
+	rate int
+}
+
+func (h *head) marshal() []byte {
+	return binary.AppendUvarint(append([]byte(nil), h.id[:]...), uint64(h.rate))
+}
+
+func readHead(b []byte) (*head, error) {
+	h := &head{}
+	if len(b) < len(h.id) {
+		return nil, codec.FormatError("learned: the head is cut off")
+	}
+	rate, n := binary.Uvarint(b[copy(h.id[:], b):])
+	if n != len(b)-len(h.id) || rate > convnet.RateUnit {
+		return nil, codec.FormatError("learned: invalid rate")
+	}
+	h.rate = int(rate)
+	return h, nil
+}
+
+func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *codec.DecodeOptions, dst *codec.Sink) error {
+	if err := supported(h); err != nil {
+		return codec.FormatError(err.Error())
+	}
+	kind, payload, err := r.Next()
+	if err == io.EOF || err == nil && kind != kindHead {
+		return codec.FormatError("learned: no head")
+	}
+	if err != nil {
+		return err
+	}
+	hd, err := readHead(payload)
+	if err != nil {
+		return err
+	}
+	m, err := modelOf(hd.id, o.Weights)
+	kind, payload, next := r.Next()
+	if next == nil && kind == kindModel {
+		if m, err = ReadModel(payload, o.Limits.MaxModelBytes); err == nil && m.ID() != hd.id {
+			err = codec.FormatError("learned: the embedded model is not the one that is named")
+		}
+		if err == nil {
+			kind, payload, next = r.Next()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	pool := nn.NewPool(o.Workers)
+	defer pool.Close()
+	b := newBuffers(pool)
+	tiles := tilesOf(h.Width, h.Height)
+	alpha := alphaPlane(h) < 0
+	for i := 0; ; i++ {
+		switch {
+		case next == io.EOF && i == len(tiles) && alpha:
+			return nil
+		case next == io.EOF:
+			return codec.FormatError("learned: tiles or alpha are missing")
+		case next != nil:
+			return next
+		case kind == kindTile && i < len(tiles):
+			x, columns, err := m.decodeTile(b, payload, tiles[i].Size(), hd.rate)
+			if err != nil {
+				return codec.FormatError(fmt.Sprintf("learned: tile %d: %v", i, err))
+			}
+			if err := write(dst, h, tiles[i], x, columns); err != nil {
+				return err
+			}
+			b.Give(x)
+		case kind == kindAlpha && i == len(tiles) && !alpha:
+			if err := decodeAlpha(ctx, payload, h, o, dst); err != nil {
+				return err
+			}
+			alpha = true
+			i--
+		default:
+			return codec.FormatError(fmt.Sprintf("learned: unexpected section %q", kind))
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o.Progress(float64(i+1) / float64(len(tiles)))
+		kind, payload, next = r.Next()
+	}
+}
+
+// decodeTile returns the pixels of a tile.
+func (m *Model) decodeTile(b *convnet.Buffers, payload []byte, size image.Point, rate int) (x []int16, columns int, err error) {
+	s := convnet.Shape{N: 1, H: aligned(size.Y) / 16, W: aligned(size.X) / 16}
+	d := arith.NewRangeDecoder(payload)
+	y, err := m.decodeLatents(b, d, s, rate)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := d.Err(); err != nil {
+		return nil, 0, err
+	}
+	x, got := m.synthesis.Forward(b, y, s, rate)
+	return x, got.W, nil
+}
+
+// decodeAlpha decodes the alpha plane, a picture of its own.
+func decodeAlpha(ctx context.Context, payload []byte, h *codec.Header, o *codec.DecodeOptions, dst *codec.Sink) error {
+	inner := *o
+	inner.Progress, inner.Weights = nil, nil
+	d, err := codec.NewDecoder(bytes.NewReader(payload), &inner)
+	if err != nil {
+		return fmt.Errorf("alpha: %w", err)
+	}
+	if a := d.Header(); a.Width != h.Width || a.Height != h.Height || a.Depth != h.Depth || a.Model != codec.ModelGray || a.Codec != "lossless" {
+		return codec.FormatError("learned: alpha is not a gray picture of the same size")
+	}
+	m, err := d.Decode(ctx)
+	if err != nil {
+		return fmt.Errorf("alpha: %w", err)
+	}
+	s, err := codec.NewSource(m)
+	if err != nil {
+		return err
+	}
+	p := alphaPlane(h)
+	// A band at a time.
+	const band = 64
+	buf := make([]uint16, h.Width*min(band, h.Height))
+	for y := 0; y < h.Height; y += band {
+		r := image.Rect(0, y, h.Width, min(y+band, h.Height))
+		s.ReadPlane(0, r, buf, h.Width)
+		if err := dst.WritePlane(p, r, buf[:r.Dx()*r.Dy()], h.Width); err != nil {
+			return err
+		}
+	}
+	return nil
+}
