@@ -62,7 +62,7 @@ func vqNames() (names []string) {
 
 type vqReport struct {
 	Seed  uint64            `json:"seed"`
-	Grids []vqbench.GridRow `json:"grids"`
+	Grids []vqbench.GridRow `json:"grids,omitempty"`
 	Books *vqBooks          `json:"books,omitempty"`
 }
 
