@@ -279,7 +279,8 @@ func (m *Model) choose(r float64, table uint8, weight float64) int16 {
 	less := q - math.Copysign(1, q)
 	cost := func(v float64) float64 {
 		d := r - v
-		return m.cost(table, int(v)) + weight*float64(d*d)
+		// Products rounded on their own: a file is not to depend on the CPU.
+		return m.cost(table, int(v)) + float64(weight*float64(d*d))
 	}
 	if cost(less) < cost(q) {
 		q = less

@@ -76,7 +76,7 @@ func (m *Model) cost(table uint8, v int) float64 {
 	if v > maxCost {
 		// Tails are about exponential.
 		c := &m.costs[table]
-		return float64(c[maxCost]) + float64(v-maxCost)*float64(c[maxCost]-c[maxCost-1])
+		return float64(c[maxCost]) + float64(float64(v-maxCost)*float64(c[maxCost]-c[maxCost-1]))
 	}
 	return float64(m.costs[table][v])
 }

@@ -1,0 +1,62 @@
+package learned
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"math"
+	"testing"
+
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/transform/convnet"
+)
+
+func FuzzDecode(f *testing.F) {
+	m := model(f)
+	for _, kind := range []string{"gray", "ycbcr", "nrgba"} {
+		f.Add(encodeFile(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)))
+	}
+	o := options(f, codec.TargetQuality, 70)
+	o.EmbedWeights = true
+	f.Add(encodeFile(f, picture("rgb", 20, 10), o))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		o := codec.DefaultDecodeOptions()
+		o.Weights = []codec.Weights{m}
+		o.Limits.MaxPixels, o.Limits.MaxModelBytes = 1<<16, 1<<24
+		d, err := codec.NewDecoder(bytes.NewReader(file), o)
+		if err == nil {
+			d.Decode(context.Background()) // an error or a picture
+		}
+	})
+}
+
+// FuzzTile feeds the decoder of latents, past the checksums.
+func FuzzTile(f *testing.F) {
+	m := model(f)
+	f.Add([]byte{}, 5, 7, 0)
+	f.Add([]byte("some bytes that no encoder wrote"), 100, 30, 4096)
+	f.Fuzz(func(t *testing.T, payload []byte, w, h, rate int) {
+		w, h, rate = 1+w&127, 1+h&127, rate&4095
+		x, columns, err := m.decodeTile(convnet.NewBuffers(nil), payload, image.Pt(w, h), rate)
+		if err == nil && (columns != aligned(w) || len(x) != 3*columns*aligned(h)) {
+			t.Errorf("%d samples in lines of %d for %d x %d", len(x), columns, w, h)
+		}
+	})
+}
+
+func FuzzModel(f *testing.F) {
+	file, err := model(f).MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(file)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		m, err := ReadModel(file, 1<<24)
+		if err == nil && m.Hash() == ([32]byte{}) {
+			t.Error("a model without a name")
+		}
+		if _, err := ReadModel(file, math.MaxInt16); err == nil {
+			t.Error("a model beyond the limit was read")
+		}
+	})
+}
