@@ -34,6 +34,7 @@ func (s *streams) benchVQCommand() *cli.Command {
 			&cli.IntSliceFlag{Name: "bits", Value: o.Bits, Usage: fmt.Sprintf("a number, of the quantisers without codebooks: 1 to %d", vqbench.MaxGridBits)},
 			&cli.IntFlag{Name: "numbers", Value: o.Numbers, Usage: "to measure those on; slow ones take fewer", Validator: atLeast(1 << 16)},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure these `NAMES` only"},
+			&cli.DurationFlag{Name: "time", Value: o.Time, Usage: "to measure each speed for, at least"},
 			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of numbers, patches and training: all but the times are the same for the same seed"},
 			jsonFlag(),
 		},
@@ -100,7 +101,7 @@ func (s *streams) benchVQ(ctx context.Context, c *cli.Command) error {
 		grids = .2 // of the time
 	}
 	g := vqbench.DefaultGridOptions()
-	g.Bits, g.Numbers, g.Only, g.Seed = c.IntSlice("bits"), c.Int("numbers"), c.StringSlice("only"), seed
+	g.Bits, g.Numbers, g.Only, g.Seed, g.Time = c.IntSlice("bits"), c.Int("numbers"), c.StringSlice("only"), seed, c.Duration("time")
 	g.Report = func(_ vqbench.GridRow, done float64) { bar.report(grids * done) }
 	if r.Grids, err = vqbench.MeasureGrids(ctx, &g); err != nil {
 		if errors.Is(err, vqbench.ErrOptions) {
@@ -110,7 +111,7 @@ func (s *streams) benchVQ(ctx context.Context, c *cli.Command) error {
 	}
 	if r.Books != nil {
 		b := vqbench.DefaultBookOptions()
-		b.Only, b.Seed = g.Only, seed
+		b.Only, b.Seed, b.Time = g.Only, seed, g.Time
 		b.Report = func(row vqbench.BookRow, done float64) {
 			bar.note(fmt.Sprintf("burin: %s, %s: trained in %.1f s, %.2f dB", row.Name, row.Detail, row.Train, row.PSNR))
 			bar.report(grids + (1-grids)*done)

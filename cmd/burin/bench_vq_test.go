@@ -27,7 +27,7 @@ func TestBenchVQ(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := []string{"bench", "vq", "--numbers=65536", "--bits=2,4", "--only=e8p,PQ,SSVQ", "--data=pictures", "--patches=4100"}
+	args := []string{"bench", "vq", "--numbers=65536", "--time=1ms", "--bits=2,4", "--only=e8p,PQ,SSVQ", "--data=pictures", "--patches=4100"}
 	var reports [2]vqReport
 	for i := range reports {
 		r := mustRun(t, nil, append(args, "--json")...)

@@ -92,7 +92,7 @@ func TestTrellisBelowE8P(t *testing.T) {
 // TestMeasureGrids: the same rows but for the times, others for another seed.
 func TestMeasureGrids(t *testing.T) {
 	var told []GridRow
-	o := &GridOptions{Bits: []int{3}, Only: []string{"lloyd-max", "HIGGS p=2", "RaBitQ", "LVQ"}, Numbers: 1 << 16, Seed: 7,
+	o := &GridOptions{Bits: []int{3}, Only: []string{"lloyd-max", "HIGGS p=2", "RaBitQ", "LVQ"}, Numbers: 1 << 16, Seed: 7, Time: 1,
 		Report: func(r GridRow, done float64) {
 			told = append(told, r)
 			if done != float64(len(told))/4 {
