@@ -27,7 +27,14 @@ type SectionInfo struct {
 	Mandatory bool
 	Payload   int64 // bytes of payload
 	Size      int64 // bytes in the file, framing included
+
+	// Begin is the first bytes of the payload, at most 32, of sections that were read
+	// by a Decoder: enough for a codec to say what it coded with.
+	Begin string
 }
+
+// beginBytes is the length of SectionInfo.Begin.
+const beginBytes = 32
 
 // checkKind returns an error unless a codec may use the kind of section.
 func checkKind(kind string) error {
@@ -73,7 +80,7 @@ func (w *SectionWriter) write(kind string, mandatory bool, payload []byte) error
 			return err
 		}
 	}
-	w.sections = append(w.sections, SectionInfo{kind, mandatory, int64(len(payload)), w.n - before})
+	w.sections = append(w.sections, SectionInfo{Kind: kind, Mandatory: mandatory, Payload: int64(len(payload)), Size: w.n - before})
 	return nil
 }
 
@@ -197,6 +204,7 @@ func (r *SectionReader) payload() ([]byte, error) {
 		p = append(make([]byte, 0, min(size, 2*got)), p...)
 		p = p[:cap(p)]
 	}
+	r.head.Begin = string(p[:min(size, beginBytes)])
 	return p, r.closeSection()
 }
 
@@ -207,6 +215,9 @@ func (r *SectionReader) skip() error {
 		n := min(left, int64(len(chunk)))
 		if err := r.s.full(chunk[:n]); err != nil {
 			return err
+		}
+		if left == r.head.Payload {
+			r.head.Begin = string(chunk[:min(n, beginBytes)])
 		}
 		left -= n
 	}

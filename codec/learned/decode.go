@@ -37,6 +37,29 @@ func readHead(b []byte) (*head, error) {
 	return h, nil
 }
 
+// Info is what a file says of how it was coded.
+type Info struct {
+	Model   ID
+	Quality float64 // 0 to 100, as of codec.TargetQuality
+	// Precision is the bits of precision of a sample: networks work with 14, whatever
+	// the picture's.
+	Precision int
+}
+
+// Describe returns what the sections of a file of this codec say, as Decoder.Scan found
+// them, and false if there is no head among them.
+func Describe(h *codec.Header, sections []codec.SectionInfo) (Info, bool) {
+	for _, s := range sections {
+		if s.Kind != kindHead {
+			continue
+		}
+		if head, err := readHead([]byte(s.Begin)); err == nil {
+			return Info{head.id, 100 * float64(head.rate) / convnet.RateUnit, min(h.Depth, 8+pixelBits)}, true
+		}
+	}
+	return Info{}, false
+}
+
 func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *codec.DecodeOptions, dst *codec.Sink) error {
 	if err := supported(h); err != nil {
 		return codec.FormatError(err.Error())

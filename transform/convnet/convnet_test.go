@@ -134,6 +134,50 @@ func TestIntegerFollowsNet(t *testing.T) {
 	}
 }
 
+// TestQuantiseSilentChannels has hidden channels that are never above zero, in a block
+// whose inputs are large, and channels that Up brings together.
+func TestQuantiseSilentChannels(t *testing.T) {
+	n, err := New("net", 4, []Op{Linear(16), Block(8), Up(2), Block(6), Linear(2)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Init(rand.New(rand.NewPCG(4, 5)))
+	params := n.Params()
+	for _, p := range params {
+		if p.Name == "net.1.first.bias" {
+			for i := range p.Data {
+				p.Data[i] = -1e6
+			}
+		}
+	}
+	n.Refresh()
+	s := Shape{1, 4, 4}
+	x := noise(s.Rows()*4, 9)
+	for i := range x {
+		x[i] *= 5000
+	}
+	y, _ := n.Forward(x, s, nil)
+	r := n.NewRanges()
+	n.Observe(r)
+	z, scales, err := n.Quantise(r, Quantisation{In: Scales{1, 1, 1, 1}, Bits: 12, Margin: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	q := make([]int16, len(x))
+	for i, v := range x {
+		q[i] = int16(math.RoundToEven(float64(v)))
+	}
+	got, _ := z.Forward(NewBuffers(nil), q, s, 0)
+	for i, v := range got {
+		if d := math.Abs(float64(v)*scales[i%2] - float64(y[i])); d > 100 {
+			t.Errorf("element %d is %v, not %v", i, float64(v)*scales[i%2], y[i])
+		}
+	}
+}
+
 // TestRealFollowsInteger checks the parameters that Real gives.
 func TestRealFollowsInteger(t *testing.T) {
 	n := newNet(t, 1)

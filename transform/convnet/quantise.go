@@ -55,11 +55,14 @@ func (n *Net) Quantise(r *Ranges, q Quantisation) (*Integer, Scales, error) {
 		var made integerLayer
 		switch l := l.(type) {
 		case *linear:
+			p := l.dense.Params()
 			t := scalesFor(need[i], q.Margin)
 			if q.Out != nil && n.lastLinear(i) {
 				t = n.before(i, q.Out)
+			} else {
+				t.widen(p[0].Data, p[1].Data, s)
+				n.share(i, t)
 			}
-			p := l.dense.Params()
 			made = &integerLinear{relu: l.relu, product: quantiseProduct(p[0].Data, p[1].Data, s, t, q.Bits)}
 			s = t
 		case *block:
@@ -134,6 +137,26 @@ func (n *Net) needs(r *Ranges) [][]float32 {
 	return need
 }
 
+// share makes scales t after operation i equal where a later OpUp brings channels
+// together before another linear operation gives new ones.
+func (n *Net) share(i int, t Scales) {
+	for _, op := range n.Ops[i+1:] {
+		switch op.Kind {
+		case OpLinear, OpDown:
+			return
+		case OpUp:
+			c := len(t) / (op.Factor * op.Factor)
+			for j := range t {
+				t[j%c] = max(t[j%c], t[j])
+			}
+			for j := range t {
+				t[j] = t[j%c]
+			}
+			t = t[:c]
+		}
+	}
+}
+
 // lastLinear says whether operation i is the last but for shuffling.
 func (n *Net) lastLinear(i int) bool {
 	for _, l := range n.layers[i+1:] {
@@ -191,6 +214,20 @@ func scalesFor(magnitudes []float32, margin float64) Scales {
 	return s
 }
 
+// widen makes the scales t of the outputs of weights, [out][in], and biases, from inputs of
+// scales s so large that the factors of outputs stay below a half, as they must. Only outputs
+// that are next to nothing beside what could come in need it, such as those of hidden
+// channels whose rectifier lets nothing through.
+func (t Scales) widen(weights, bias []float32, s Scales) {
+	for o := range t {
+		sum := math.Abs(float64(bias[o])) / 32768
+		for i, w := range weights[o*len(s) : (o+1)*len(s)] {
+			sum += math.Abs(float64(w)) * s[i]
+		}
+		t[o] = max(t[o], sum*32768/(0.45*maxSum))
+	}
+}
+
 // A product is the numbers of a linear operation in integers.
 type product struct {
 	weights []int16 // [out][in]
@@ -234,6 +271,13 @@ func quantiseRow(to []int16, row []float64, bias float64, bits int) (b, mul int3
 
 func (b *block) quantise(s, t, u Scales, bits int) integerLayer {
 	z := &integerBlock{channels: b.channels, hidden: b.hidden}
+	for c := range t {
+		sum := math.Abs(float64(b.offset.Data[c])) / 32768
+		for k := range 9 {
+			sum += math.Abs(float64(b.spread.Data[k*b.channels+c])) * s[c]
+		}
+		t[c] = max(t[c], sum*32768/(0.45*maxSum))
+	}
 	z.spread = product{make([]int16, 9*b.channels), make([]int32, b.channels), make([]int32, b.channels)}
 	row, to := make([]float64, 9), make([]int16, 9)
 	for c := range b.channels {
@@ -246,6 +290,7 @@ func (b *block) quantise(s, t, u Scales, bits int) integerLayer {
 		}
 	}
 	first, second := b.first.Params(), b.second.Params()
+	u.widen(first[0].Data, first[1].Data, t)
 	z.first = quantiseProduct(first[0].Data, first[1].Data, t, u, bits)
 	z.second = quantiseProduct(second[0].Data, second[1].Data, u, s, bits)
 	return z
