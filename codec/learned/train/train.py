@@ -30,6 +30,8 @@ import struct
 import sys
 import time
 
+BEGAN = time.monotonic()  # before what takes long to import
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -799,14 +801,13 @@ def report(t, o, total, count, held, began):
     say(f"{line}; {time.monotonic() - began:.0f}s")
 
 
-def run(o):
+def run(o, began):
     """Trains. Returns the exit status."""
-    began = time.monotonic()
     deadline = began + o.minutes * 60 if o.minutes else math.inf
     stopped = []
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda *_: stopped.append(True))
-    device = torch.device(o.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device(o.device)
     crops = Crops(read_folder(o.data, SCALES, o.side), o.side, device)
     held = read_folder(o.validation, (1,), 64) if o.validation else []
     if o.checkpoint and os.path.exists(o.checkpoint):
@@ -857,17 +858,22 @@ def run(o):
 # ---------------------------------------------------------------- the test of it
 
 
-def selftest(folder):
+def selftest(folder, device):
     """Compares with what the Go made of stored weights and pictures: bits, decoded
     pixels, gradients, and the average after two steps of Adam."""
     folder = pathlib.Path(folder)
+
+    def tensor(name):
+        return torch.from_numpy(want[name].copy()).to(device)
+
     network, weights = read_weights(folder / "weights.safetensors")
     want, _ = read_safetensors(folder / "vector.safetensors")
     layout = network.layout
+    weights = weights.to(device)
     flat = weights.clone().requires_grad_()
-    x = (torch.from_numpy(want["pixels"].copy()).float() - PIXEL_ZERO) / PIXEL_UNIT
-    bits, hyper, errors, decoded = network.forward(flat, x, torch.from_numpy(want["rates"].copy()))
-    factors = torch.from_numpy(want["factors"].copy())
+    x = (tensor("pixels").float() - PIXEL_ZERO) / PIXEL_UNIT
+    bits, hyper, errors, decoded = network.forward(flat, x, tensor("rates"))
+    factors = tensor("factors")
     (gradient,) = torch.autograd.grad((factors[0] * (bits + hyper) + factors[1] * errors).sum(), flat)
     stored = torch.zeros_like(weights)
     layout.fill(stored, want, "gradient.")
@@ -883,7 +889,7 @@ def selftest(folder):
     before = layout.arrays(weights)
     worst = 0.0
     for name, g in got.items():
-        g = np.asarray(g.detach() if isinstance(g, torch.Tensor) else g, np.float64).ravel()
+        g = np.asarray(g.detach().cpu() if isinstance(g, torch.Tensor) else g, np.float64).ravel()
         w = want[name].astype(np.float64).ravel()
         if name in stepped:
             w = w - before[name.removeprefix("stepped.")].astype(np.float64).ravel()
@@ -895,7 +901,7 @@ def selftest(folder):
             raise Error(f"{name} is off by {off:.2e} of its root mean square")
     # Muon, which the Go does not have, against a singular value decomposition.
     for shape in (3, 24, 40), (3, 40, 24):
-        g = torch.randn(shape, generator=generator_of("cpu", 1))
+        g = torch.randn(shape, generator=generator_of("cpu", 1)).to(device)
         u, _, v = torch.linalg.svd(g, full_matrices=False)
         s = u.transpose(1, 2) @ orthogonal(g, torch.float32) @ v.transpose(1, 2)
         diagonal = torch.diagonal(s, dim1=1, dim2=2)
@@ -928,7 +934,9 @@ def options(arguments):
     p.add_argument("--average", type=float, default=0.999, help="decay of the average of weights (default: %(default)s)")
     p.add_argument("--every", type=int, default=500, help="steps between reports (default: %(default)s)")
     p.add_argument("--seed", type=int, default=1, help="of the first weights, the crops and the noise (default: %(default)s)")
-    p.add_argument("--device", help="cuda or cpu (default: cuda if there is one)")
+    p.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="what to compute on (default: cuda, or cpu without one)"
+    )
     p.add_argument("--bf16", action="store_true", help="compute the branches of blocks and Muon's products in bfloat16")
     p.add_argument(
         "--compile", nargs="?", const="default", choices=("default", "reduce-overhead", "max-autotune"), help="compile the networks"
@@ -953,17 +961,20 @@ def options(arguments):
     return o
 
 
-def main(arguments):
+def main(arguments, began=None):
     o = options(arguments)
+    # All of float32, as in the Go: not the shorter TF32.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     try:
         if o.selftest:
-            return selftest(o.selftest)
+            return selftest(o.selftest, o.device)
         o.config = Config.parse(o.config) if o.config else PRESETS[o.preset]
-        return run(o)
+        return run(o, time.monotonic() if began is None else began)
     except (Error, OSError) as e:
         say(f"train.py: {e}")
         return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], BEGAN))
