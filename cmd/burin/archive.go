@@ -24,6 +24,7 @@ import (
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/circuit"
+	"github.com/burin-codec/burin/codec/learned"
 	"github.com/burin-codec/burin/corpus/dataset"
 )
 
@@ -43,7 +44,7 @@ func modelFlag(usage string) cli.Flag {
 
 func archiveEncodeFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("trained model of --codec circuit: a file, or the name of one that is built in" + builtIn() + " (default: the one of those that codes smallest)"),
+		modelFlag("trained model of --codec circuit or learned: a file, or for circuit the name of one that is built in" + builtIn() + " (default: of those the one that codes smallest)"),
 		&cli.BoolFlag{Name: "embed", Usage: "put the model into the file, which otherwise names it"},
 		&cli.IntFlag{Name: "block", HideDefault: true, Usage: fmt.Sprintf("pictures of an archive that are coded, and read, together, 1 to %d (default: %d)", circuit.MaxBlock, circuit.DefaultBlock)},
 	}
@@ -65,8 +66,8 @@ func builtIn() string {
 	return ", " + strings.Join(names, " or ")
 }
 
-// model returns what --model names, nil if there is no such flag.
-func (s *streams) model(c *cli.Command) (*circuit.Model, error) {
+// weights returns what --model names, nil if there is no such flag.
+func (s *streams) weights(c *cli.Command) (codec.Weights, error) {
 	name := c.String("model")
 	if !c.IsSet("model") {
 		return nil, nil
@@ -81,30 +82,67 @@ func (s *streams) model(c *cli.Command) (*circuit.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := circuit.ReadModel(file, math.MaxInt64)
+	var w codec.Weights
+	if learned.IsModel(file) {
+		w, err = learned.ReadModel(file, math.MaxInt64)
+	} else {
+		w, err = circuit.ReadModel(file, math.MaxInt64)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return w, nil
+}
+
+// model returns the circuit that --model names, nil if there is no such flag.
+func (s *streams) model(c *cli.Command) (*circuit.Model, error) {
+	w, err := s.weights(c)
+	if w == nil || err != nil {
+		return nil, err
+	}
+	m, ok := w.(*circuit.Model)
+	if !ok {
+		return nil, fmt.Errorf("%s: not a model of the circuit codec", c.String("model"))
 	}
 	return m, nil
 }
 
-func weights(m *circuit.Model) []codec.Weights {
+// listed returns w as a list, which is empty if there are none.
+func listed(w codec.Weights) []codec.Weights {
+	if w == nil {
+		return nil
+	}
+	return []codec.Weights{w}
+}
+
+// circuits is listed for a circuit, which may be nil.
+func circuits(m *circuit.Model) []codec.Weights {
 	if m == nil {
 		return nil
 	}
 	return []codec.Weights{m}
 }
 
-// encodeModel checks the flags of archiveEncodeFlags and puts the model into o.
+// encodeModel checks the flags of archiveEncodeFlags and puts the model into o. It returns
+// the model if it is a circuit.
 func (s *streams) encodeModel(c *cli.Command, o *codec.Options) (*circuit.Model, error) {
 	for _, name := range []string{"model", "embed", "block"} {
-		if c.IsSet(name) && o.Codec != circuit.Name {
-			return nil, usagef("encode: --%s is for --codec %s", name, circuit.Name)
+		if c.IsSet(name) && o.Codec != circuit.Name && (o.Codec != learned.Name || name == "block") {
+			only := circuit.Name
+			if name != "block" {
+				only += " or " + learned.Name
+			}
+			return nil, usagef("encode: --%s is for --codec %s", name, only)
 		}
 	}
-	m, err := s.model(c)
-	o.Weights, o.EmbedWeights = weights(m), c.Bool("embed")
-	return m, err
+	o.EmbedWeights = c.Bool("embed")
+	w, err := s.weights(c)
+	if err != nil {
+		return nil, err
+	}
+	o.Weights = listed(w)
+	m, _ := w.(*circuit.Model)
+	return m, nil
 }
 
 // openCollection opens an IDX file or a folder, of which an archive is made. It returns

@@ -264,7 +264,7 @@ func (s *streams) smallMethods(temp string, m *circuit.Model, effort int) []*sma
 	}
 	lossless, single := codec.DefaultOptions(), codec.DefaultOptions()
 	lossless.Codec, lossless.Effort, lossless.Workers = "lossless", effort, 1
-	single.Codec, single.Weights = circuit.Name, weights(m)
+	single.Codec, single.Weights = circuit.Name, circuits(m)
 	return append(list,
 		&smallMethod{name: "lossless", help: fmt.Sprintf("burin encode --codec lossless --effort %d", effort), size: burinSize(lossless)},
 		&smallMethod{name: circuit.Name, help: "burin encode --codec circuit", size: burinSize(single)})
@@ -396,7 +396,7 @@ func archiveSize(ctx context.Context, m *circuit.Model, pictures []image.Image, 
 		return 0, err
 	}
 	o := codec.DefaultDecodeOptions()
-	o.Weights, o.Workers = weights(m), workers
+	o.Weights, o.Workers = circuits(m), workers
 	a, err := circuit.NewArchiveReader(bytes.NewReader(b.Bytes()), int64(b.Len()), o)
 	if err != nil {
 		return 0, err

@@ -35,12 +35,12 @@ func (s *streams) decode(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.model(c)
+	w, err := s.weights(c)
 	if err != nil {
 		return err
 	}
 	o := codec.DefaultDecodeOptions()
-	o.Workers, o.Weights, o.Limits.MaxModelBytes = c.Int("workers"), weights(m), maxModelMemory
+	o.Workers, o.Weights, o.Limits.MaxModelBytes = c.Int("workers"), listed(w), maxModelMemory
 	a, err := s.openArchive(ctx, in, o)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/learned"
 )
 
 func (s *streams) infoCommand() *cli.Command {
@@ -47,6 +48,14 @@ type infoReport struct {
 	Header       int64         `json:"header_bytes"`
 	Sections     []sectionInfo `json:"sections"` // by kind, in order of appearance
 	Circuit      *archiveInfo  `json:"circuit,omitempty"`
+	Learned      *learnedInfo  `json:"learned,omitempty"`
+}
+
+// A learnedInfo is what info prints of a file of the learned codec.
+type learnedInfo struct {
+	Model     string  `json:"model_id"`
+	Quality   float64 `json:"quality"`
+	Precision int     `json:"precision"` // bits of a sample
 }
 
 type sectionInfo struct {
@@ -104,6 +113,9 @@ func (s *streams) inspect(ctx context.Context, name string) (*infoReport, error)
 	if h.Model == codec.ModelYCbCr || h.Model == codec.ModelNYCbCrA {
 		report.Subsampling = subsampling(h.Subsample)
 	}
+	if l, ok := learned.Describe(&h, d.Sections()); ok && h.Codec == learned.Name {
+		report.Learned = &learnedInfo{fmt.Sprintf("%x", l.Model), l.Quality, l.Precision}
+	}
 	at := make(map[sectionInfo]int) // index by kind and flag
 	for _, section := range d.Sections() {
 		key := sectionInfo{Kind: section.Kind, Mandatory: section.Mandatory}
@@ -148,6 +160,9 @@ func (r *infoReport) print(w io.Writer) error {
 	fmt.Fprintf(t, "picture\t%d x %d, %s\n", r.Width, r.Height, model)
 	if r.Circuit != nil {
 		r.Circuit.print(t)
+	}
+	if l := r.Learned; l != nil {
+		fmt.Fprintf(t, "coded\tby model %s at quality %.1f, with %d bits of precision\n", l.Model, l.Quality, l.Precision)
 	}
 	fmt.Fprintf(t, "orientation\t%d\n", r.Orientation)
 	fmt.Fprintf(t, "metadata\tICC %d, EXIF %d, XMP %d bytes\n", r.ICC, r.EXIF, r.XMP)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/learned/network"
 	_ "github.com/burin-codec/burin/codec/lossless" // for alpha
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
@@ -163,6 +164,10 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 	t.mse = sum / float64(max(n, 1))
 	return t, nil
 }
+
+// Lambda returns the weight of the mean squared error of 8-bit RGB samples, beside bits
+// per pixel, that a quality of 0 to 100 stands for.
+func Lambda(quality float64) float64 { return network.Lambda(quality / 100) }
 
 // stepWorth is what the square of a step is worth in bits where an encoder chooses
 // between integers. Theory for high rates, where a coefficient costs the logarithm of its
