@@ -6,10 +6,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math/bits"
 
-	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/numbers"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/entropy"
 	"github.com/burin-codec/burin/transform/convnet"
@@ -24,9 +23,7 @@ import (
 //	    then the logarithms of steps and the offsets of scales
 //	the tables of scales, the priors of the anchors, as package entropy writes them
 //
-// Numbers are coded by an adaptive binary coder: the number of bits of the magnitude in
-// unary, the first two bits below the leading one and the sign, with statistics of
-// their own for each array and each number of bits; the lower bits as they are. The
+// Numbers are as package numbers codes them; the tables follow. The
 // file's SHA-256 is the model's name.
 
 const (
@@ -34,66 +31,6 @@ const (
 	modelVersion = 1
 	maxConfig    = 4096 // bytes of JSON
 )
-
-// numberModel is the statistics of an array.
-type numberModel struct {
-	length [33]arith.AdaptiveBit
-	upper  [33][4]arith.AdaptiveBit
-}
-
-func (n *numberModel) encode(e *arith.BinaryEncoder, v int32) {
-	bit := func(a *arith.AdaptiveBit, b int) { e.Encode(b, a.P()); a.Update(b) }
-	m := uint32(max(v, -v))
-	length := bits.Len32(m)
-	for i := range length {
-		bit(&n.length[i], 1)
-	}
-	bit(&n.length[length], 0)
-	if length == 0 {
-		return
-	}
-	e.EncodeBits(uint32(v)>>31, 1)
-	at := 1
-	for i := length - 2; i >= 0; i-- {
-		b := int(m >> i & 1)
-		if at >= 4 {
-			e.EncodeBits(uint32(b), 1)
-			continue
-		}
-		bit(&n.upper[length][at], b)
-		at = 2*at + b
-	}
-}
-
-func (n *numberModel) decode(d *arith.BinaryDecoder) (int32, bool) {
-	bit := func(a *arith.AdaptiveBit) int { b := d.Decode(a.P()); a.Update(b); return b }
-	length := 0
-	for bit(&n.length[length]) == 1 {
-		if length++; length == 32 {
-			return 0, false
-		}
-	}
-	if length == 0 {
-		return 0, true
-	}
-	negative := d.DecodeBits(1) == 1
-	m := int32(1)
-	at := 1
-	for range length - 1 {
-		var b int
-		if at >= 4 {
-			b = int(d.DecodeBits(1))
-		} else {
-			b = bit(&n.upper[length][at])
-			at = 2*at + b
-		}
-		m = 2*m + int32(b)
-	}
-	if negative {
-		m = -m
-	}
-	return m, true
-}
 
 // arrays calls f for all arrays of numbers.
 func (m *Model) arrays(f func(numbers any)) {
@@ -112,23 +49,7 @@ func (m *Model) marshal() []byte {
 	file := append([]byte(modelMagic), modelVersion)
 	file = binary.AppendUvarint(file, uint64(len(config)))
 	file = append(file, config...)
-	e := arith.NewBinaryEncoder(nil)
-	m.arrays(func(numbers any) {
-		var n numberModel
-		switch a := numbers.(type) {
-		case []int16:
-			for _, v := range a {
-				n.encode(e, int32(v))
-			}
-		case []int32:
-			for _, v := range a {
-				n.encode(e, v)
-			}
-		}
-	})
-	coded := e.Finish()
-	file = binary.AppendUvarint(file, uint64(len(coded)))
-	file = append(file, coded...)
+	file = numbers.Append(file, m.arrays)
 	file, err = m.tables.AppendBinary(file)
 	for _, p := range m.priors {
 		if err == nil {
@@ -157,7 +78,7 @@ func readConfig(data []byte) (c network.Config, rest []byte, err error) {
 	if v := data[len(modelMagic)]; v != modelVersion {
 		return c, nil, codec.UnsupportedError(fmt.Sprintf("learned: version %d of model files", v))
 	}
-	text, rest, ok := lengthPrefixed(data[len(modelMagic)+1:])
+	text, rest, ok := numbers.Prefixed(data[len(modelMagic)+1:])
 	if !ok || len(text) > maxConfig {
 		return c, nil, codec.FormatError("learned: model without an architecture")
 	}
@@ -170,14 +91,6 @@ func readConfig(data []byte) (c network.Config, rest []byte, err error) {
 	return c, rest, nil
 }
 
-func lengthPrefixed(b []byte) (part, rest []byte, ok bool) {
-	n, k := binary.Uvarint(b)
-	if k <= 0 || n > uint64(len(b)-k) {
-		return nil, nil, false
-	}
-	return b[k : k+int(n)], b[k+int(n):], true
-}
-
 // ReadModel reads what MarshalBinary wrote, and burin train learned writes; data must
 // hold nothing else. A model that would take more than about memory bytes is refused
 // before they are allocated, with an error that wraps codec.ErrTooLarge.
@@ -186,7 +99,7 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	coded, rest, ok := lengthPrefixed(rest)
+	coded, rest, ok := numbers.Prefixed(rest)
 	if !ok {
 		return nil, codec.FormatError("learned: model is cut off")
 	}
@@ -205,27 +118,7 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 		return nil, codec.FormatError("learned: model: " + err.Error())
 	}
 	m.logSteps, m.offsets = make([]int32, c.Anchors*c.Latents), make([]int32, c.Anchors*c.Latents)
-	d := arith.NewBinaryDecoder(coded)
-	sound := true
-	m.arrays(func(numbers any) {
-		var n numberModel
-		each := func(count int, set func(i int, v int32) bool) {
-			for i := 0; i < count && sound; i++ {
-				v, ok := n.decode(d)
-				sound = ok && set(i, v)
-				if i%1024 == 0 && d.Err() != nil {
-					sound = false
-				}
-			}
-		}
-		switch a := numbers.(type) {
-		case []int16:
-			each(len(a), func(i int, v int32) bool { a[i] = int16(v); return int32(a[i]) == v })
-		case []int32:
-			each(len(a), func(i int, v int32) bool { a[i] = v; return true })
-		}
-	})
-	if !sound || d.Err() != nil {
+	if !numbers.Read(coded, m.arrays) {
 		return nil, codec.FormatError("learned: model: the numbers are damaged")
 	}
 	for _, v := range m.logSteps {

@@ -1,226 +1,28 @@
 package learned
 
 import (
-	"fmt"
 	"image"
-	"math"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 )
 
-// Pixels go in and out of the networks as [H][W][3] of red, green and blue, in 16-bit
-// integers of pixelBits fractional bits whose zero is pixelZero, H and W being the
-// tile's, rounded up to multiples of align; what is added repeats the last row and
-// column.
+func aligned(n int) int { return pixels.Aligned(n) }
 
-const (
-	pixelZero = 128 << pixelBits
-	pixelMax  = 255 << pixelBits
-	align     = 64
-)
+func alphaPlane(h *codec.Header) int { return pixels.AlphaPlane(h) }
 
-func aligned(n int) int { return (n + align - 1) &^ (align - 1) }
+func supported(h *codec.Header) error { return pixels.Supported(Name, h) }
 
-// alphaPlane returns the plane of h that holds its alpha, or -1.
-func alphaPlane(h *codec.Header) int {
-	if n := len(h.Planes()); n == 4 && h.Model != codec.ModelCMYK {
-		return 3
-	}
-	return -1
-}
-
-// supported returns an error for pictures that the codec does not take.
-func supported(h *codec.Header) error {
-	switch h.Model {
-	case codec.ModelPaletted, codec.ModelCMYK:
-		return codec.UnsupportedError(fmt.Sprintf("learned: a %v picture: convert it to NRGBA first", h.Model))
-	}
-	return nil
-}
-
-// chromaStep returns how many pixels across and down share a sample of plane p.
-func chromaStep(h *codec.Header, p int) (dx, dy int) {
-	if h.Model != codec.ModelYCbCr && h.Model != codec.ModelNYCbCrA || p == 0 || p == 3 {
-		return 1, 1
-	}
-	switch h.Subsample {
-	case image.YCbCrSubsampleRatio422:
-		return 2, 1
-	case image.YCbCrSubsampleRatio420:
-		return 2, 2
-	case image.YCbCrSubsampleRatio440:
-		return 1, 2
-	case image.YCbCrSubsampleRatio411:
-		return 4, 1
-	case image.YCbCrSubsampleRatio410:
-		return 4, 2
-	}
-	return 1, 1
-}
-
-// cells returns the part of a plane that belongs to r, whose corner is a cell's.
-func cells(r image.Rectangle, dx, dy int) image.Rectangle {
-	return image.Rect(r.Min.X/dx, r.Min.Y/dy, (r.Max.X+dx-1)/dx, (r.Max.Y+dy-1)/dy)
-}
-
-// fixed returns sample v, of 8 or 16 bits, with pixelBits fractional bits of 0..255.
-func fixed(v uint16, depth int) int32 {
-	if depth == 8 {
-		return int32(v) << pixelBits
-	}
-	return (int32(v)<<pixelBits + 128) / 257
-}
-
-// sample is the inverse of fixed: the nearest sample for v of 0..pixelMax.
-func sample(v int32, depth int) uint16 {
-	if depth == 8 {
-		return uint16((v + 1<<(pixelBits-1)) >> pixelBits)
-	}
-	return uint16((v*257 + 1<<(pixelBits-1)) >> pixelBits)
-}
-
-// The conversion of JFIF between RGB and YCbCr, with 16 fractional bits.
-const (
-	redY, greenY, blueY  = 19595, 38470, 7471 // sum to 1
-	redOfCr, blueOfCb    = 91881, 116130      // 1.402, 1.772
-	greenOfCb, greenOfCr = 22554, 46802       // 0.344136, 0.714136
-	cbOfBlue, crOfRed    = 36985, 46745       // 1/1.772, 1/1.402
-	half                 = 1 << 15
-)
-
-// read returns a tile's pixels and the rows and columns that they were brought to.
 func read(src *codec.Source, r image.Rectangle) (x []int16, rows, columns int) {
-	h := src.Header()
-	planes := h.Planes()
-	rows, columns = aligned(r.Dy()), aligned(r.Dx())
-	x = make([]int16, rows*columns*3)
-	colours := 3
-	if h.Model == codec.ModelGray || h.Model == codec.ModelAlpha {
-		colours = 1
-	}
-	for p := range colours {
-		dx, dy := chromaStep(h, p)
-		pr := cells(r, dx, dy)
-		buf := make([]uint16, pr.Dx()*pr.Dy())
-		src.ReadPlane(p, pr, buf, pr.Dx())
-		for y := range r.Dy() {
-			row := buf[y/dy*pr.Dx():][:pr.Dx()]
-			for i := range r.Dx() {
-				v := int16(fixed(min(row[i/dx], planes[p].MaxValue), planes[p].Depth) - pixelZero)
-				at := x[(y*columns+i)*3:]
-				if colours == 1 {
-					at[0], at[1], at[2] = v, v, v
-				} else {
-					at[p] = v
-				}
-			}
-		}
-	}
-	if h.Model == codec.ModelYCbCr || h.Model == codec.ModelNYCbCrA {
-		for y := range r.Dy() {
-			for i := range r.Dx() {
-				at := x[(y*columns+i)*3:][:3]
-				luma, cb, cr := int64(at[0]), int64(at[1]), int64(at[2])
-				at[0] = limit(luma + (cr*redOfCr+half)>>16)
-				at[1] = limit(luma - (cb*greenOfCb+cr*greenOfCr+half)>>16)
-				at[2] = limit(luma + (cb*blueOfCb+half)>>16)
-			}
-		}
-	}
-	pad(x, r.Dy(), r.Dx(), rows, columns)
-	return x, rows, columns
+	return pixels.Read(src, r)
 }
 
-// limit brings v, whose zero is pixelZero, into the range of pixels.
-func limit(v int64) int16 { return int16(min(max(v, -pixelZero), pixelMax-pixelZero)) }
-
-// pad fills what lies beyond h rows and w columns.
-func pad(x []int16, h, w, rows, columns int) {
-	for y := range h {
-		row := x[y*columns*3:][:columns*3]
-		for i := w; i < columns; i++ {
-			copy(row[i*3:i*3+3], row[(w-1)*3:])
-		}
-	}
-	for y := h; y < rows; y++ {
-		copy(x[y*columns*3:(y+1)*columns*3], x[(h-1)*columns*3:])
-	}
-}
-
-// write writes the colours of a tile from pixels of the given columns.
 func write(dst *codec.Sink, h *codec.Header, r image.Rectangle, x []int16, columns int) error {
-	planes := h.Planes()
-	colours := 3
-	if h.Model == codec.ModelGray || h.Model == codec.ModelAlpha {
-		colours = 1
-	}
-	n := r.Dx() * r.Dy()
-	values := make([]int32, colours*n)
-	for y := range r.Dy() {
-		for i := range r.Dx() {
-			at := x[(y*columns+i)*3:][:3]
-			red, green, blue := int32(limit(int64(at[0]))), int32(limit(int64(at[1]))), int32(limit(int64(at[2])))
-			to := y*r.Dx() + i
-			switch {
-			case colours == 1:
-				// The mean, halves up: all three are meant to be the same.
-				values[to] = floorDiv(2*(red+green+blue)+3, 6) + pixelZero
-			case h.Model == codec.ModelYCbCr || h.Model == codec.ModelNYCbCrA:
-				luma := (int64(red)*redY + int64(green)*greenY + int64(blue)*blueY + half) >> 16
-				values[to] = int32(luma) + pixelZero
-				values[n+to] = int32(limit(((int64(blue)-luma)*cbOfBlue+half)>>16)) + pixelZero
-				values[2*n+to] = int32(limit(((int64(red)-luma)*crOfRed+half)>>16)) + pixelZero
-			default:
-				values[to], values[n+to], values[2*n+to] = red+pixelZero, green+pixelZero, blue+pixelZero
-			}
-		}
-	}
-	buf := make([]uint16, n)
-	for p := range colours {
-		dx, dy := chromaStep(h, p)
-		pr := cells(r, dx, dy)
-		v := values[p*n : (p+1)*n]
-		for y := range pr.Dy() {
-			for i := range pr.Dx() {
-				var sum, count int32
-				for b := y * dy; b < min((y+1)*dy, r.Dy()); b++ {
-					for _, s := range v[b*r.Dx()+i*dx : b*r.Dx()+min((i+1)*dx, r.Dx())] {
-						sum += s
-						count++
-					}
-				}
-				buf[y*pr.Dx()+i] = sample((2*sum+count)/(2*count), planes[p].Depth)
-			}
-		}
-		if err := dst.WritePlane(p, pr, buf[:pr.Dx()*pr.Dy()], pr.Dx()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return pixels.Write(dst, h, r, x, columns)
 }
 
-// floorDiv returns a/b rounded down, for b above 0.
-func floorDiv(a, b int32) int32 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-// squaredError returns the sum of squared differences of decoded pixels and those of a
-// tile, of 8-bit samples as the decoder rounds them, and their number.
 func squaredError(decoded, x []int16, r image.Rectangle, columns int) (sum float64, n int) {
-	for y := range r.Dy() {
-		a, b := decoded[y*columns*3:][:r.Dx()*3], x[y*columns*3:][:r.Dx()*3]
-		for i, v := range a {
-			got := float64(sample(int32(limit(int64(v)))+pixelZero, 8))
-			want := float64(int32(b[i])+pixelZero) / (1 << pixelBits)
-			sum += (got - want) * (got - want)
-		}
-	}
-	return sum, 3 * r.Dx() * r.Dy()
+	return pixels.SquaredError(decoded, x, r, columns)
 }
 
-// psnr returns the peak signal-to-noise ratio of a mean squared error of 8-bit samples.
-func psnr(mse float64) float64 { return 10 * math.Log10(255*255/mse) }
+func psnr(mse float64) float64 { return pixels.PSNR(mse) }
