@@ -39,7 +39,7 @@ func NewDecoder(r io.Reader, o *DecodeOptions) (*Decoder, error) {
 	if err := h.checkLimits(&o.Limits); err != nil {
 		return nil, err
 	}
-	d := &Decoder{o: o, header: h, r: &SectionReader{s: s, limit: o.Limits.MaxBytes}}
+	d := &Decoder{o: o, header: h, r: &SectionReader{s: s, limit: o.Limits.MaxBytes, conceal: o.Conceal}}
 	if d.metadata, err = readMetadata(d.r); err != nil {
 		return nil, err
 	}

@@ -109,6 +109,12 @@ type Options struct {
 	// holds no more of it than its name.
 	EmbedWeights bool
 
+	// Packets, if above 1, cuts what is coded into that many parts, at most
+	// MaxPackets, any of which a decoder that conceals can do without, see
+	// DecodeOptions.Conceal. Files are larger for it. 0 and 1 mean one part. A codec
+	// that cannot do so (see [Codec].Packets) is refused.
+	Packets int
+
 	// Metadata is stored beside the picture. Nil means none.
 	Metadata *Metadata
 
@@ -137,6 +143,9 @@ type Options struct {
 	// perhaps many times a second.
 	Status func(Status)
 }
+
+// MaxPackets is the largest Options.Packets.
+const MaxPackets = 64
 
 // Weights are a trained model of a codec that needs one. The codec's package says
 // which types it takes.
@@ -167,6 +176,9 @@ func (o *Options) resolve() (*Options, error) {
 	}
 	if err := c.Target.check(); err != nil {
 		return nil, err
+	}
+	if c.Packets < 0 || c.Packets > MaxPackets {
+		return nil, OptionError(fmt.Sprintf("%d packets, want 0 to %d", c.Packets, MaxPackets))
 	}
 	if c.TimeLimit < 0 {
 		return nil, OptionError(fmt.Sprintf("time limit %v is negative", c.TimeLimit))
@@ -219,6 +231,12 @@ type DecodeOptions struct {
 	// Weights are trained models that the file may name, beside those that its codec
 	// comes with.
 	Weights []Weights
+
+	// Conceal makes up for parts of the picture that are missing or fail their
+	// checksum, of files that were coded with Options.Packets: what they would have
+	// been is guessed from the rest. Without it, and of other files, damage is an
+	// error.
+	Conceal bool
 
 	// Progress is as in Options.
 	Progress func(done float64)

@@ -23,6 +23,11 @@ type Codec struct {
 	// TimeLimit for other codecs.
 	Anytime bool
 
+	// Packets says that Encode heeds Packets of the options, writing parts as optional
+	// sections, and Decode heeds Conceal. NewEncoder refuses Packets above 1 for
+	// other codecs.
+	Packets bool
+
 	// Sections lists the kinds of section that Encode writes. Decode sees no
 	// others: unknown optional ones are skipped and unknown mandatory ones
 	// refused before it is asked.
@@ -99,10 +104,12 @@ func choose(o *Options) (*Codec, error) {
 		switch {
 		case o.Codec != "" && o.Codec != c.Name:
 			continue
-		case c.Supports(o.Target.Kind) && (c.Anytime || o.TimeLimit == 0):
+		case c.Supports(o.Target.Kind) && (c.Anytime || o.TimeLimit == 0) && (c.Packets || o.Packets <= 1):
 			return &c, nil
 		case o.Codec == "":
 			continue
+		case c.Supports(o.Target.Kind) && !c.Packets && o.Packets > 1:
+			return nil, UnsupportedError(fmt.Sprintf("codec %q has no packets", c.Name))
 		case c.Supports(o.Target.Kind):
 			return nil, UnsupportedError(fmt.Sprintf("codec %q cannot keep to a time limit", c.Name))
 		default:
@@ -115,6 +122,9 @@ func choose(o *Options) (*Codec, error) {
 	limit := ""
 	if o.TimeLimit > 0 {
 		limit = " within a time limit"
+	}
+	if o.Packets > 1 {
+		limit += " in packets"
 	}
 	return nil, UnsupportedError(fmt.Sprintf("no registered codec can aim at a target of %v%s", o.Target.Kind, limit))
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -117,12 +118,23 @@ type SectionReader struct {
 	known    []string
 	sections []SectionInfo
 	head     *SectionInfo // the one whose payload comes next, if it has been read
+	conceal  bool         // passes over damaged optional sections
 	ended    bool
 }
 
 // Next returns the next section of a kind the codec registered, or io.EOF after
-// the last one. The payload has passed its checksum and is the caller's.
+// the last one. The payload has passed its checksum and is the caller's. An optional
+// section that does not pass is left out if the decoder conceals, and a file that is cut
+// off then ends there.
 func (r *SectionReader) Next() (kind string, payload []byte, err error) {
+	kind, payload, err = r.next()
+	if r.conceal && errors.Is(err, io.ErrUnexpectedEOF) {
+		r.ended, err = true, io.EOF
+	}
+	return kind, payload, err
+}
+
+func (r *SectionReader) next() (kind string, payload []byte, err error) {
 	for {
 		info, err := r.peek()
 		if err != nil {
@@ -130,6 +142,10 @@ func (r *SectionReader) Next() (kind string, payload []byte, err error) {
 		}
 		if slices.Contains(r.known, info.Kind) {
 			payload, err := r.payload()
+			if r.conceal && !info.Mandatory && errors.Is(err, ErrChecksum) {
+				r.head = nil
+				continue
+			}
 			if err != nil {
 				return "", nil, err
 			}
