@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/burin-codec/burin/corpus/dataset"
+)
+
+// TestTrainLearned trains a few steps, makes a model in integers of the weights, and codes
+// with it.
+func TestTrainLearned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some ten seconds: the architecture is that of the shipped model")
+	}
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("in", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"in/a.png", "in/b.png"} {
+		f, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dataset.Write(f, &dataset.Picture{Image: dataset.DeadLeaves(300, 280, uint64(i)), Orientation: 1}, ".png"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := mustRun(t, nil, "train", "learned", "--data", "in", "--validation", "in", "--out", "w.safetensors", "--checkpoint", "c.check",
+		"--steps", "2", "--every", "1", "--batch", "1", "--side", "64")
+	if !strings.Contains(r.stderr, "step 2 of 2: loss ") || !strings.Contains(r.stderr, "held out") {
+		t.Errorf("printed %q", r.stderr)
+	}
+	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--out", "again.safetensors", "--checkpoint", "c.check", "--steps", "2", "--side", "64"); !strings.Contains(r.stderr, "going on after step 2 of 2") {
+		t.Errorf("printed %q", r.stderr)
+	}
+	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--out", "m.model", "--side", "256"); !strings.Contains(r.stdout, "m.model: ") {
+		t.Errorf("printed %q", r.stdout)
+	}
+	mustRun(t, nil, "encode", "--codec", "learned", "--model", "m.model", "--quality", "50", "-e", "1", "in/a.png", "-o", "a.burin")
+	if r := burin(nil, "decode", "a.burin", "-o", "a.png"); r.code == exitOK || !strings.Contains(r.stderr, "another trained model") {
+		t.Errorf("without the model: exit %d, %q", r.code, r.stderr)
+	}
+	mustRun(t, nil, "decode", "--model", "m.model", "a.burin", "-o", "a.png")
+	if r = mustRun(t, nil, "info", "a.burin"); !strings.Contains(r.stdout, "at quality 50.0") {
+		t.Errorf("printed %q", r.stdout)
+	}
+}
+
+func TestTrainLearnedRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{
+		{"--data", ".", "--out", "x", "--side", "100"},
+		{"--data", ".", "--out", "x"},
+		{"--data", "nowhere", "--out", "x"},
+		{"--data", ".", "--out", ""},
+	} {
+		if r := burin(nil, append([]string{"train", "learned"}, args...)...); r.code == exitOK {
+			t.Errorf("%v: taken", args)
+		}
+	}
+}
