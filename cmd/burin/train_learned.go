@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,8 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Required: true, Usage: "folder of pictures to train on", TakesFile: true},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write: the weights if its name ends in .safetensors, the model in integers otherwise", TakesFile: true},
 			&cli.StringFlag{Name: "from", Usage: "weights (safetensors) to make the model of, without training", TakesFile: true},
+			&cli.StringFlag{Name: "start", Usage: "weights (safetensors) to start from, instead of principal components", TakesFile: true},
+			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or of the shipped model)"},
 			&cli.StringFlag{Name: "validation", Usage: "folder of other pictures, to report on", TakesFile: true},
 			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written at every report", TakesFile: true},
 			&cli.IntFlag{Name: "steps", Value: o.Steps, Usage: "batches in all"},
@@ -65,6 +68,21 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 	o := train.DefaultOptions()
 	o.Steps, o.Batch, o.Side, o.Every = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every")
 	o.Rate, o.Decay, o.Seed, o.Workers = c.Float64("rate"), c.Float64("decay"), c.Uint64("seed"), c.Int("workers")
+	pool := nn.NewPool(o.Workers)
+	defer pool.Close()
+	var start *network.Network
+	if name := c.String("start"); name != "" {
+		var err error
+		if start, err = readNetwork(name, pool); err != nil {
+			return err
+		}
+		o.Config = start.Config
+	}
+	if text := c.String("config"); text != "" {
+		if err := json.Unmarshal([]byte(text), &o.Config); err != nil {
+			return usagef("train learned: --config: %v", err)
+		}
+	}
 	if err := o.Check(); err != nil {
 		return usageError{err}
 	}
@@ -98,7 +116,7 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 			})
 		}
 	}
-	net, done, err := s.learnedNetwork(ctx, c, data, held, o)
+	net, done, err := s.learnedNetwork(ctx, c, start, data, held, o)
 	if err != nil {
 		return err
 	}
@@ -130,22 +148,17 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 const calibrationCrops = 96
 
 // learnedNetwork returns the trained network, and what frees it.
-func (s *streams) learnedNetwork(ctx context.Context, c *cli.Command, data, held *train.Data, o train.Options) (*network.Network, func(), error) {
+func (s *streams) learnedNetwork(ctx context.Context, c *cli.Command, start *network.Network, data, held *train.Data, o train.Options) (*network.Network, func(), error) {
 	if from := c.String("from"); from != "" {
-		f, err := os.Open(from)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer f.Close()
 		pool := nn.NewPool(o.Workers)
-		net, err := network.ReadSafetensors(f, maxWeights, pool)
+		net, err := readNetwork(from, pool)
 		if err != nil {
 			pool.Close()
-			return nil, nil, fmt.Errorf("%s: %w", from, err)
+			return nil, nil, err
 		}
 		return net, pool.Close, nil
 	}
-	t, err := learnedTrainer(c.String("checkpoint"), data, held, o)
+	t, err := learnedTrainer(c.String("checkpoint"), start, data, held, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -159,11 +172,25 @@ func (s *streams) learnedNetwork(ctx context.Context, c *cli.Command, data, held
 	return t.Network(), t.Close, nil
 }
 
+// readNetwork reads weights.
+func readNetwork(name string, pool *nn.Pool) (*network.Network, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	net, err := network.ReadSafetensors(f, maxWeights, pool)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return net, nil
+}
+
 // maxWeights is how large a file of weights may be.
 const maxWeights = 1 << 30
 
 // learnedTrainer goes on from a checkpoint if there is one.
-func learnedTrainer(checkpoint string, data, held *train.Data, o train.Options) (*train.Trainer, error) {
+func learnedTrainer(checkpoint string, start *network.Network, data, held *train.Data, o train.Options) (*train.Trainer, error) {
 	if checkpoint != "" {
 		f, err := os.Open(checkpoint)
 		if err == nil {
@@ -173,6 +200,9 @@ func learnedTrainer(checkpoint string, data, held *train.Data, o train.Options) 
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
+	}
+	if start != nil {
+		return train.NewFrom(start, data, held, o)
 	}
 	return train.New(data, held, o)
 }

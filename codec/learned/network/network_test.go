@@ -92,3 +92,39 @@ func TestGradients(t *testing.T) {
 		}
 	}
 }
+
+// TestGrow checks that a grown network gives the same results, and that its new blocks
+// learn.
+func TestGrow(t *testing.T) {
+	n := newTiny(t, 1)
+	c := n.Config
+	c.AnalysisFine, c.AnalysisCoarse, c.SynthesisCoarse, c.SynthesisFine = 3, 2, 1, 4
+	g, err := n.Grow(c, rand.New(rand.NewPCG(9, 9)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := convnet.Shape{N: 1, H: 64, W: 64}
+	x, rates := samples(s), []float32{0.4}
+	want, _ := n.Forward(x, s, rates, Round, nil)
+	got, _ := g.Forward(x, s, rates, Round, nil)
+	if math.Abs(want.Bits[0]-got.Bits[0]) > 1e-3*want.Bits[0] || math.Abs(want.SquaredError[0]-got.SquaredError[0]) > 1e-3*want.SquaredError[0] {
+		t.Errorf("%v and %v, not %v and %v", got.Bits, got.SquaredError, want.Bits, want.SquaredError)
+	}
+	g.Forward(x, s, rates, Noise, rand.New(rand.NewPCG(1, 1)))
+	nn.ZeroGrad(g.Params())
+	g.Backward([]float32{0.01}, []float32{1e-6})
+	for _, p := range g.Params() {
+		if p.Name == "analysis.5.second.weight" && kernels.DotF32(p.Grad, p.Grad) == 0 {
+			t.Errorf("%s has no gradient", p.Name)
+		}
+	}
+	c.Latents = 16
+	if _, err := n.Grow(c, rand.New(rand.NewPCG(9, 9)), nil); err == nil {
+		t.Error("more latents were taken")
+	}
+	c = n.Config
+	c.AnalysisFine = 0
+	if _, err := n.Grow(c, rand.New(rand.NewPCG(9, 9)), nil); err == nil {
+		t.Error("fewer blocks were taken")
+	}
+}

@@ -104,6 +104,26 @@ func New(data, held *Data, o Options) (*Trainer, error) {
 	return t, nil
 }
 
+// NewFrom returns a trainer that starts from a trained network, or from one grown of it
+// if o.Config has more blocks (see network.Network.Grow), with an optimiser that knows
+// nothing yet.
+func NewFrom(n *network.Network, data, held *Data, o Options) (*Trainer, error) {
+	t, err := prepare(data, held, o)
+	if err != nil {
+		return nil, err
+	}
+	g, err := n.Grow(o.Config, rand.New(rand.NewPCG(o.Seed, 0)), t.pool)
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	for i, p := range t.net.Params() {
+		copy(p.Data, g.Params()[i].Data)
+	}
+	t.net.Refresh()
+	return t, nil
+}
+
 func prepare(data, held *Data, o Options) (*Trainer, error) {
 	if data == nil || len(data.pictures) == 0 {
 		return nil, errNoData

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -107,6 +108,39 @@ func TestResume(t *testing.T) {
 	}
 	if !bytes.Equal(weights(t, whole), weights(t, rest)) {
 		t.Error("training that was interrupted gave other weights")
+	}
+}
+
+// TestNewFrom goes on from a trained network with more blocks: at first with its score.
+func TestNewFrom(t *testing.T) {
+	data, held := leaves(t, 2, 1), leaves(t, 1, 100)
+	o := tinyOptions()
+	o.Steps = 10
+	first, err := New(data, held, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if err := first.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	net := first.Network()
+	_, want := first.validate()
+	o.Config.AnalysisFine, o.Config.SynthesisCoarse = 2, 3
+	second, err := NewFrom(net, data, held, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if _, got := second.validate(); math.Abs(got-want) > 1e-3*want {
+		t.Errorf("score %v, not %v", got, want)
+	}
+	if err := second.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.Config.Latents *= 2
+	if _, err := NewFrom(net, data, held, o); err == nil {
+		t.Error("a network of other widths was taken")
 	}
 }
 
