@@ -184,7 +184,13 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 		if o.Target.Kind == codec.TargetLossless {
 			return nil
 		}
-		decoded, err := codec.Decode(&file)
+		back := codec.DefaultDecodeOptions()
+		back.Workers, back.Weights, back.Limits.MaxModelBytes = o.Workers, o.Weights, maxModelMemory
+		d, err := codec.NewDecoder(&file, back)
+		if err != nil {
+			return err
+		}
+		decoded, err := d.Decode(ctx)
 		if err != nil {
 			return err
 		}

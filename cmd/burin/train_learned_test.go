@@ -8,12 +8,13 @@ import (
 	"github.com/burin-codec/burin/corpus/dataset"
 )
 
+// tinyNetwork is the smallest architecture with every part.
+const tinyNetwork = `{"fine": 8, "coarse": 16, "latents": 8, "hyper": 4, "hyper_width": 8, "context": 8,
+	"analysis_fine": 1, "analysis_coarse": 1, "synthesis_coarse": 1, "synthesis_fine": 1, "anchors": 3}`
+
 // TestTrainLearned trains a few steps, makes a model in integers of the weights, and codes
 // with it.
 func TestTrainLearned(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some ten seconds: the architecture is that of the shipped model")
-	}
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("in", 0o777); err != nil {
 		t.Fatal(err)
@@ -31,11 +32,14 @@ func TestTrainLearned(t *testing.T) {
 		}
 	}
 	r := mustRun(t, nil, "train", "learned", "--data", "in", "--validation", "in", "--out", "w.safetensors", "--checkpoint", "c.check",
-		"--steps", "2", "--every", "1", "--batch", "1", "--side", "64")
+		"--steps", "2", "--every", "1", "--batch", "1", "--side", "64", "--config", tinyNetwork)
 	if !strings.Contains(r.stderr, "step 2 of 2: loss ") || !strings.Contains(r.stderr, "held out") {
 		t.Errorf("printed %q", r.stderr)
 	}
 	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--out", "again.safetensors", "--checkpoint", "c.check", "--steps", "2", "--side", "64"); !strings.Contains(r.stderr, "going on after step 2 of 2") {
+		t.Errorf("printed %q", r.stderr)
+	}
+	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--start", "w.safetensors", "--config", `{"synthesis_fine": 2}`, "--out", "grown.safetensors", "--steps", "1", "--batch", "1", "--side", "64"); !strings.Contains(r.stderr, "step 1 of 1") {
 		t.Errorf("printed %q", r.stderr)
 	}
 	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--out", "m.model", "--side", "256"); !strings.Contains(r.stdout, "m.model: ") {
@@ -58,6 +62,9 @@ func TestTrainLearnedRefuses(t *testing.T) {
 		{"--data", ".", "--out", "x"},
 		{"--data", "nowhere", "--out", "x"},
 		{"--data", ".", "--out", ""},
+		{"--data", ".", "--out", "x", "--config", "{"},
+		{"--data", ".", "--out", "x", "--config", `{"latents": 7}`},
+		{"--data", ".", "--out", "x", "--start", "nowhere"},
 	} {
 		if r := burin(nil, append([]string{"train", "learned"}, args...)...); r.code == exitOK {
 			t.Errorf("%v: taken", args)
