@@ -106,6 +106,12 @@ func (c Config) AnalysisOps() []convnet.Op {
 	)
 }
 
+// ReferenceOps returns the operations from pixels to the finest level of the transform
+// that the analysis is held near.
+func (c Config) ReferenceOps() []convnet.Op {
+	return []convnet.Op{convnet.Down(8), convnet.Linear(c.Levels[Finest].Dim)}
+}
+
 // PoolOps returns the operations from a level's next to it.
 func (c Config) PoolOps(level int) []convnet.Op {
 	return []convnet.Op{convnet.Down(2), convnet.Linear(c.Levels[level].Dim)}
@@ -159,7 +165,7 @@ func (c Config) Numbers() int {
 		}
 		return w
 	}
-	sum := weights(3, c.AnalysisOps()) + weights(c.Levels[Finest].Dim, c.SynthesisOps())
+	sum := weights(3, c.AnalysisOps()) + weights(3, c.ReferenceOps()) + weights(c.Levels[Finest].Dim, c.SynthesisOps())
 	for l, level := range c.Levels {
 		sum += level.Stages * level.Words * level.Dim
 		if l > 0 {

@@ -53,9 +53,11 @@ const (
 type Network struct {
 	Config              Config
 	Analysis, Synthesis *convnet.Net
-	Pools               [Levels]*convnet.Net // from the level after; nil for the finest
-	Predictors          [Levels]*convnet.Net // from the level before; nil for the first
-	Books               [Levels][]*Book      // of each stage
+	// Reference is the linear transform that the analysis begins as and is held near.
+	Reference  *convnet.Net
+	Pools      [Levels]*convnet.Net // from the level after; nil for the finest
+	Predictors [Levels]*convnet.Net // from the level before; nil for the first
+	Books      [Levels][]*Book      // of each stage
 	// LowEnergy is the logarithm of the energy where each level's class 1 begins.
 	LowEnergy [Levels]float32
 	// Weight is the squared error of pixels, in units of PixelUnit, for one of the
@@ -64,7 +66,7 @@ type Network struct {
 
 	pool   *nn.Pool
 	params []*nn.Param // trained
-	all    []*nn.Param // those of the pools as well
+	all    []*nn.Param // those of the reference and the pools as well
 	batch  batch
 }
 
@@ -91,6 +93,7 @@ func New(c Config, pool *nn.Pool) (*Network, error) {
 		n.Predictors[l] = net(fmt.Sprintf("predictor%d", l), c.Levels[l-1].Dim, c.PredictorOps(l))
 	}
 	n.params = n.all[:len(n.all):len(n.all)]
+	n.Reference = net("reference", 3, c.ReferenceOps())
 	for l := range Finest {
 		n.Pools[l] = net(fmt.Sprintf("pool%d", l), c.Levels[l+1].Dim, c.PoolOps(l))
 	}
@@ -115,6 +118,7 @@ func (n *Network) Refresh() { n.nets(func(net *convnet.Net) { net.Refresh() }) }
 func (n *Network) nets(f func(*convnet.Net)) {
 	f(n.Analysis)
 	f(n.Synthesis)
+	f(n.Reference)
 	for l := range Levels {
 		if l > 0 {
 			f(n.Predictors[l])
@@ -140,7 +144,8 @@ type batch struct {
 	left    [Levels][]float32     // [rows][Dim] y less the prediction
 	energy  [Levels][]float32     // [rows] predicted logarithm of left's energy, less the true one
 	coded   [Levels][]bool        // [rows] whether the cell has a word
-	dy      [Levels][]float32
+	y0      []float32             // what the reference says in place of the finest y
+	dy      []float32
 	dOut    []float32
 	dPixels []float32
 	samples int
@@ -186,6 +191,9 @@ func (n *Network) Forward(x []float32, s convnet.Shape, rates []float32, mode Mo
 	}
 	loss := Loss{make([]float64, s.N), make([]float64, s.N)}
 	b.y[Finest], b.shapes[Finest] = n.Analysis.Forward(x, s, rates)
+	if mode != Test {
+		b.y0, _ = n.Reference.Forward(x, s, nil)
+	}
 	for l := Finest - 1; l >= 0; l-- {
 		b.y[l], b.shapes[l] = n.Pools[l].Forward(b.y[l+1], b.shapes[l+1], rates)
 	}
@@ -311,12 +319,10 @@ func (n *Network) anchor(rate float32) int {
 	return int(math.Round(float64(rate) * float64(n.Config.Anchors-1)))
 }
 
-// What vectors cost beside pixels and bits, in the loss: a prediction for the squared
-// error that it leaves, and a vector for that of its words, both in pixels' units; and a
-// bit for how wrong a predicted energy is.
+// What else counts, in the loss: a prediction for the squared error that it leaves, in
+// pixels' units, and for each bit how wrong a predicted energy is.
 const (
 	predictionWeight = 0.3
-	commitmentWeight = 0.1
 	energyWeight     = 0.05
 )
 
@@ -324,10 +330,19 @@ const (
 //
 //	sum over pictures of bits[i]*Bits + errors[i]*SquaredError
 //
-// after a Forward, with those of the losses above, bits' own gradient being what they
-// stand for. Words let gradients pass to the vectors that they stand for (van den Oord
-// et al., 2017), and predictions without a word to what predicted them. dPixels, unless
-// nil, is a further gradient with respect to the decoded pictures.
+// after a Forward for training, with those of the losses above, bits' own gradient being
+// what they stand for. dPixels, unless nil, is a further gradient with respect to the
+// decoded pictures.
+//
+// What predicted a cell without a word has the gradient g of what is decoded there. The
+// analysis cannot have it alone, as r does not follow y, which would run away: for a
+// linear synthesis g is 2(r-y), and y would go ever further from r. It has
+//
+//	g + 2(y - r) + 2(y - y0)
+//
+// which is zero then at the reference's y0. Where errors matter more to the synthesis
+// than they would to a linear one, y moves away from r, and is given more bits, and where
+// they matter less towards it.
 func (n *Network) Backward(bits, errors, dPixels []float32) {
 	b := &n.batch
 	for i, e := range errors {
@@ -338,33 +353,30 @@ func (n *Network) Backward(bits, errors, dPixels []float32) {
 		kernels.AxpbyF32(b.dPixels, 1, dPixels, 1)
 	}
 	dr := n.Synthesis.Backward(b.dPixels, true, true)
-	for l := Finest; l >= 0; l-- {
+	b.dy = sized(b.dy, len(dr))
+	copy(b.dy, dr)
+	for l := Finest; l > 0; l-- {
 		d, rows := n.Config.Levels[l].Dim, b.shapes[l].Rows()
 		each := rows / b.shapes[l].N
-		b.dy[l] = sized(b.dy[l], rows*d)
 		b.dOut = sized(b.dOut, rows*(d+1))
 		for i := range rows {
-			unit := 2 * errors[i/each] * PixelUnit * PixelUnit * n.Weight
-			g, dy, out := dr[i*d:(i+1)*d], b.dy[l][i*d:(i+1)*d], b.dOut[i*(d+1):(i+1)*(d+1)]
-			y, r, left := b.y[l][i*d:(i+1)*d], b.r[l][i*d:(i+1)*d], b.left[l][i*d:(i+1)*d]
-			for j := range d {
-				dy[j] = commitmentWeight * unit * (y[j] - r[j])
-				out[j] = -predictionWeight * unit * left[j]
+			unit := 2 * errors[i/each] * PixelUnit * PixelUnit
+			out := b.dOut[i*(d+1) : (i+1)*(d+1)]
+			for j, v := range b.left[l][i*d : (i+1)*d] {
+				out[j] = -predictionWeight * unit * v
 			}
-			if b.coded[l][i] {
-				kernels.AxpbyF32(dy, 1, g, 1)
-			} else {
-				kernels.AxpbyF32(out[:d], 1, g, 1)
+			if !b.coded[l][i] {
+				kernels.AxpbyF32(out[:d], 1, dr[i*d:(i+1)*d], 1)
 			}
 			out[d] = 2 * energyWeight * bits[i/each] * b.energy[l][i]
+			if l == Finest {
+				dy, y, r, y0 := b.dy[i*d:(i+1)*d], b.y[l][i*d:(i+1)*d], b.r[l][i*d:(i+1)*d], b.y0[i*d:(i+1)*d]
+				for j := range dy {
+					dy[j] += unit * (2*y[j] - r[j] - y0[j])
+				}
+			}
 		}
-		if l > 0 {
-			dr = n.Predictors[l].Backward(b.dOut, true, true)
-		}
+		dr = n.Predictors[l].Backward(b.dOut, true, true)
 	}
-	// From the coarse end, what a level was made of collects its gradients.
-	for l := range Finest {
-		kernels.AxpbyF32(b.dy[l+1], 1, n.Pools[l].Backward(b.dy[l], true, false), 1)
-	}
-	n.Analysis.Backward(b.dy[Finest], false, true)
+	n.Analysis.Backward(b.dy, false, true)
 }

@@ -102,13 +102,13 @@ func TestGradients(t *testing.T) {
 		}
 	}
 	n.Refresh()
-	for l := 1; l < Levels; l++ {
+	for l := range Levels {
 		n.Books[l] = nil
 	}
 	x, s := batchOf(waves(64, 128, 3), waves(64, 128, 4))
 	rates, errs := []float32{0.3, 1}, []float32{1e-3, 2e-3}
 	loss := func() float64 {
-		l, _ := n.Forward(x, s, rates, Test)
+		l, _ := n.Forward(x, s, rates, Train)
 		var sum float64
 		for i, e := range errs {
 			sum += float64(e) * l.SquaredError[i]
@@ -148,7 +148,7 @@ func TestGradients(t *testing.T) {
 		const step = 2e-3
 		got := (8*(at(step)-at(-step)) - at(2*step) + at(-2*step)) / (12 * step)
 		at(0)
-		if math.Abs(got-norm) > 0.03*norm+1e-2 {
+		if math.Abs(got-norm) > 0.08*norm+1e-2 {
 			t.Errorf("%s: difference %g, gradient %g", p.Name, got, norm)
 		}
 	}

@@ -56,6 +56,7 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 	}
 	set(n.Analysis, 0, func(o, i int) (float64, bool) { return first.vectors[o][i] * a[o], true })
 	set(n.Analysis, 1, func(o, i int) (float64, bool) { return one(o == i) / a[i], true })
+	set(n.Reference, 0, func(o, i int) (float64, bool) { return first.vectors[o][i], true })
 	// Channels beyond the coefficients keep their random inputs, for blocks to use.
 	set(n.Synthesis, 0, func(o, i int) (float64, bool) { return one(o == i) * a[i%d], o < 4*d })
 	set(n.Synthesis, 1, func(o, i int) (float64, bool) {
