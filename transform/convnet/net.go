@@ -209,7 +209,6 @@ type block struct {
 	s            Shape
 	x, t, u, y   []float32 // input, convolution, rectified first product, output
 	du, dt, dx   []float32
-	pass         []float32 // dt
 	passWeights  bool
 	wantsInput   bool
 	forwardTask  func(worker, task int)

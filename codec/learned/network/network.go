@@ -60,7 +60,6 @@ type Network struct {
 	HyperMeans, HyperLogScales                         *nn.Param // [Anchors][Hyper]
 	// Temperature is that of Anneal: 0.5 is warm, 0.1 nearly rounds.
 	Temperature float32
-	pool        *nn.Pool
 	params      []*nn.Param
 	batch       batch
 }
@@ -73,7 +72,6 @@ func New(c Config, pool *nn.Pool) (*Network, error) {
 	}
 	n := &Network{
 		Config:         c,
-		pool:           pool,
 		LogGains:       nn.NewParam("log_gains", c.Anchors, c.Latents),
 		HyperMeans:     nn.NewParam("hyper_means", c.Anchors, c.Hyper),
 		HyperLogScales: nn.NewParam("hyper_log_scales", c.Anchors, c.Hyper),
