@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -49,7 +50,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(kodak)} {
+	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(t, kodak, measured(t, "overfit.json"), measured(t, "learned.json"))} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(text, begin)
 		old, after, closed := strings.Cut(rest, end)
@@ -90,26 +91,50 @@ func losslessTable(t *testing.T, kodak, photos *Report) string {
 }
 
 // lossyTable has the BD-rates of the lossy curves, best first, and their median
-// speeds.
-func lossyTable(kodak *Report) string {
+// speeds. Curves of later reports, which must have the same anchor, replace those of the
+// same name.
+func lossyTable(t *testing.T, reports ...*Report) string {
 	type line struct {
 		name  string
 		psnr  float64
 		cells string
 	}
 	var lines []line
-	find := func(curve, m string) *BD {
-		for i := range kodak.BD {
-			if kodak.BD[i].Curve == curve && kodak.BD[i].Metric == m {
-				return &kodak.BD[i]
+	find := func(r *Report, curve, m string) *BD {
+		for i := range r.BD {
+			if r.BD[i].Curve == curve && r.BD[i].Metric == m {
+				return &r.BD[i]
 			}
 		}
 		return nil
 	}
-	for _, c := range kodak.Curves {
-		if c.Lossless {
-			continue
+	type measurement struct {
+		r *Report
+		c *Curve
+	}
+	latest := map[string]measurement{}
+	first := reports[0]
+	for _, r := range reports {
+		if r.Anchor != first.Anchor || r.Checksum != first.Checksum {
+			t.Fatalf("anchor %s on pictures %s, not %s on %s", r.Anchor, r.Checksum, first.Anchor, first.Checksum)
 		}
+		for i := range r.Curves {
+			c := &r.Curves[i]
+			if c.Name == r.Anchor && r != first {
+				for j, p := range curveNamed(t, first, c.Name).Points {
+					if c.Points[j].Bytes != p.Bytes {
+						t.Fatalf("%s takes %d bytes at %s, not %d", c.Name, c.Points[j].Bytes, p.Rate, p.Bytes)
+					}
+				}
+				continue
+			}
+			if !c.Lossless {
+				latest[c.Name] = measurement{r, c}
+			}
+		}
+	}
+	for _, m := range latest {
+		r, c := m.r, m.c
 		var enc, dec []float64
 		for _, p := range c.Points {
 			enc, dec = append(enc, p.EncodeCPU), append(dec, p.DecodeCPU)
@@ -118,28 +143,25 @@ func lossyTable(kodak *Report) string {
 		slices.Sort(dec)
 		l := line{name: c.Name}
 		cell := "0"
-		if d := find(c.Name, PSNR); d != nil && d.PCHIP != nil && d.Interval != nil {
+		if d := find(r, c.Name, PSNR); d != nil && d.PCHIP != nil && d.Interval != nil {
 			l.psnr = *d.PCHIP
 			cell = fmt.Sprintf("%+.1f %% (%+.1f to %+.1f)", *d.PCHIP, d.Interval[0], d.Interval[1])
 		}
 		msssim := "0"
-		if d := find(c.Name, MSSSIMdB); d != nil && d.PCHIP != nil {
+		if d := find(r, c.Name, MSSSIMdB); d != nil && d.PCHIP != nil {
 			msssim = fmt.Sprintf("%+.1f %%", *d.PCHIP)
 		}
 		l.cells = fmt.Sprintf("%s | %s | %s / %s", cell, msssim, speed(enc[len(enc)/2]), speed(dec[len(dec)/2]))
 		lines = append(lines, l)
 	}
 	slices.SortFunc(lines, func(a, b line) int {
-		if a.psnr < b.psnr {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.psnr, b.psnr), cmp.Compare(a.name, b.name))
 	})
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | BD-rate by PSNR (95 %%) | by MS-SSIM | MP/s enc / dec |\n|---|--:|--:|--:|\n")
 	for _, l := range lines {
 		name := "`" + l.name + "`"
-		if strings.HasPrefix(l.name, "overfit") {
+		if strings.HasPrefix(l.name, "overfit") || strings.HasPrefix(l.name, "learned") {
 			name = "**burin** " + name
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", name, l.cells)
