@@ -1,0 +1,208 @@
+package vector
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"io"
+
+	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
+	"github.com/burin-codec/burin/codec/vector/network"
+	"github.com/burin-codec/burin/transform/convnet"
+	"github.com/burin-codec/burin/transform/nn"
+)
+
+func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *codec.DecodeOptions, dst *codec.Sink) error {
+	if err := pixels.Supported(Name, h); err != nil {
+		return codec.FormatError(err.Error())
+	}
+	kind, payload, err := r.Next()
+	if err == io.EOF || err == nil && kind != kindHead {
+		return codec.FormatError("vector: no head")
+	}
+	if err != nil {
+		return err
+	}
+	hd, err := readHead(payload)
+	if err != nil {
+		return err
+	}
+	m, err := registry.Of(hd.id, o.Weights)
+	kind, payload, next := r.Next()
+	if next == nil && kind == kindModel {
+		if m, err = ReadModel(payload, o.Limits.MaxModelBytes); err == nil && m.ID() != hd.id {
+			err = codec.FormatError("vector: the embedded model is not the one that is named")
+		}
+		if err == nil {
+			kind, payload, next = r.Next()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	pool := nn.NewPool(o.Workers)
+	defer pool.Close()
+	d := &decoder{m: m, b: newBuffers(pool), head: hd, depths: m.depths(hd.sizes), conceal: o.Conceal}
+	tiles := pixels.Tiles(h.Width, h.Height)
+	packets := make([]map[int][]byte, len(tiles)) // with packets: of each tile, by number
+	done, alpha := 0, pixels.AlphaPlane(h) < 0
+	write := func(i int, g *[network.Levels]grid, x []int16) error {
+		if err := pixels.Write(dst, h, tiles[i], x, 8*g[network.Finest].w); err != nil {
+			return err
+		}
+		d.b.Give(x)
+		o.Progress(float64(i+1) / float64(len(tiles)))
+		return ctx.Err()
+	}
+	for ; next == nil; kind, payload, next = r.Next() {
+		switch {
+		case kind == kindTile && hd.packets == 1 && done < len(tiles):
+			g := d.grids(tiles[done].Size())
+			x, err := d.tile(payload, g)
+			if err != nil {
+				return codec.FormatError(fmt.Sprintf("vector: tile %d: %v", done, err))
+			}
+			if err := write(done, g, x); err != nil {
+				return err
+			}
+			done++
+		case kind == kindPacket && hd.packets > 1:
+			i, number, rest, err := readPacket(payload, len(tiles), hd.packets)
+			if err != nil {
+				return err
+			}
+			if packets[i] == nil {
+				packets[i] = map[int][]byte{}
+			}
+			packets[i][number] = rest
+		case kind == kindAlpha && !alpha:
+			if err := pixels.DecodeAlpha(ctx, payload, h, o, dst); err != nil {
+				return err
+			}
+			alpha = true
+		default:
+			return codec.FormatError(fmt.Sprintf("vector: unexpected section %q", kind))
+		}
+	}
+	if next != io.EOF {
+		return next
+	}
+	for ; hd.packets > 1 && done < len(tiles); done++ {
+		g := d.grids(tiles[done].Size())
+		if err := d.packets(packets[done], g); err != nil {
+			return codec.FormatError(fmt.Sprintf("vector: tile %d: %v", done, err))
+		}
+		if err := write(done, g, d.pixels(g)); err != nil {
+			return err
+		}
+	}
+	if done < len(tiles) || !alpha {
+		return codec.FormatError("vector: tiles or alpha are missing")
+	}
+	return nil
+}
+
+// readPacket reads the beginning of a packet.
+func readPacket(b []byte, tiles, packets int) (tile, number int, rest []byte, err error) {
+	t, n := binary.Uvarint(b)
+	k, m := binary.Uvarint(b[max(n, 0):])
+	if n <= 0 || m <= 0 || t >= uint64(tiles) || k >= uint64(packets) {
+		return 0, 0, nil, codec.FormatError("vector: a packet of no tile")
+	}
+	return int(t), int(k), b[n+m:], nil
+}
+
+// A decoder decodes the tiles of a picture.
+type decoder struct {
+	m       *Model
+	b       *convnet.Buffers
+	head    *head
+	depths  []int
+	conceal bool
+}
+
+// grids returns the empty grids of a tile.
+func (d *decoder) grids(size image.Point) *[network.Levels]grid {
+	return newGrids(d.m.config, pixels.Aligned(size.Y)/8, pixels.Aligned(size.X)/8)
+}
+
+// tile decodes a tile without packets.
+func (d *decoder) tile(payload []byte, g *[network.Levels]grid) ([]int16, error) {
+	r := arith.NewBinaryDecoder(payload)
+	s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), nil)
+	var decoded []int16
+	for l := range network.Levels {
+		p, class := d.m.predict(d.b, l, g, decoded, d.head.rate)
+		s.level(l, class)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		d.m.addWords(p, l, &g[l], d.depths)
+		decoded = p
+	}
+	return d.synthesise(decoded, g), nil
+}
+
+func (d *decoder) synthesise(decoded []int16, g *[network.Levels]grid) []int16 {
+	x, _ := d.m.synthesis.Forward(d.b, decoded, shapeOf(&g[network.Finest]), d.head.rate)
+	return x
+}
+
+// packets decodes the tokens that packets, by number, have.
+func (d *decoder) packets(packets map[int][]byte, g *[network.Levels]grid) error {
+	if len(packets) < d.head.packets && !d.conceal {
+		return fmt.Errorf("%d of %d packets are missing", d.head.packets-len(packets), d.head.packets)
+	}
+	for l := range g {
+		g[l].known = make([]bool, g[l].h*g[l].w)
+	}
+	setAll(g[0].open)
+	code := func(b []byte, number, levels int) error {
+		r := arith.NewBinaryDecoder(b)
+		s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), &part{number, d.head.packets})
+		for l := range levels {
+			s.level(l, nil)
+		}
+		return r.Err()
+	}
+	for number := range d.head.packets {
+		b, ok := packets[number]
+		if !ok {
+			continue
+		}
+		n, k := binary.Uvarint(b)
+		if k <= 0 || n > uint64(len(b)-k) {
+			return fmt.Errorf("packet %d is cut off", number)
+		}
+		b = b[k:]
+		if err := code(b[:n], number, network.Levels); err != nil {
+			return fmt.Errorf("packet %d: %w", number, err)
+		}
+		other := twin(number, d.head.packets)
+		if _, ok := packets[other]; ok {
+			continue
+		}
+		if err := code(b[n:], other, d.head.copies); err != nil {
+			return fmt.Errorf("packet %d: %w", number, err)
+		}
+	}
+	return nil
+}
+
+// pixels returns those of a tile whose tokens, or as many as there are, are known.
+func (d *decoder) pixels(g *[network.Levels]grid) []int16 {
+	var decoded []int16
+	var known []bool
+	for l := range network.Levels {
+		p, _ := d.m.predict(d.b, l, g, decoded, d.head.rate)
+		predicted := append([]int16(nil), p...)
+		d.m.addWords(p, l, &g[l], d.depths)
+		known = knownCells(g, l, known)
+		concealCells(p, predicted, known, &g[l], d.m.config.Levels[l].Dim, l == 0)
+		decoded = p
+	}
+	return d.synthesise(decoded, g)
+}

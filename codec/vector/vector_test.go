@@ -1,0 +1,730 @@
+package vector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
+	"github.com/burin-codec/burin/codec/vector/network"
+	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/transform/convnet"
+	"github.com/burin-codec/burin/transform/nn"
+)
+
+// tiny is a small network with every part, and a codebook that others are nested in.
+func tiny() network.Config {
+	return network.Config{
+		Levels: [network.Levels]network.Level{{Dim: 8, Stages: 1, Words: 16}, {Dim: 8, Stages: 1, Words: 32}, {Dim: 8, Stages: 2, Words: 256}, {Dim: 6, Stages: 1, Words: 32}},
+		Fine:   12, Coarse: 24, Width: 8, Analysis: 1, Predictor: 1, SynthesisFine: 1, SynthesisInner: 1, Anchors: 3,
+	}
+}
+
+// waves returns a picture of some waves, and edges.
+func waves(h, w int, seed uint64) network.Picture {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := network.Picture{H: h, W: w, Data: make([]float32, h*w*3)}
+	var fx, fy, phase [3]float64
+	for c := range 3 {
+		fx[c], fy[c], phase[c] = r.Float64()*0.1, r.Float64()*0.1, r.Float64()*6
+	}
+	edge := r.IntN(w)
+	for y := range h {
+		for x := range w {
+			for c := range 3 {
+				v := 70*math.Sin(fx[c]*float64(x)+fy[c]*float64(y)+phase[c]) + r.NormFloat64()*2
+				if x+y/2 > edge {
+					v += 40
+				}
+				p.Data[(y*w+x)*3+c] = float32(math.Round(v)) / network.PixelUnit
+			}
+		}
+	}
+	return p
+}
+
+type made struct {
+	net   *network.Network
+	model *Model
+}
+
+// testModel is a model of the tiny architecture that was trained for a few steps.
+var testModel = sync.OnceValues(func() (*made, error) {
+	pool := nn.NewPool(1)
+	n, err := network.New(tiny(), pool)
+	if err != nil {
+		return nil, err
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	n.Init(r)
+	var pictures []network.Picture
+	for i := range 40 {
+		pictures = append(pictures, waves(128, 128, uint64(i)))
+	}
+	if err := n.Start(pictures, r); err != nil {
+		return nil, err
+	}
+	adam := nn.NewAdam(pool, nn.Group{Params: n.Params(), Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, MaxNorm: 1, Rate: 3e-4})
+	for i := range 40 {
+		p := pictures[i%len(pictures)]
+		rate := float32(i%5) / 4
+		lambda := network.Lambda(float64(rate))
+		n.Forward(p.Data, convnet.Shape{N: 1, H: p.H, W: p.W}, []float32{rate}, network.Measure)
+		nn.ZeroGrad(n.Params())
+		n.Backward([]float32{float32(1 / math.Sqrt(lambda) / 16384)}, []float32{float32(math.Sqrt(lambda) / 49152)}, nil)
+		adam.Step()
+		n.Refresh()
+		n.Update(r)
+	}
+	m, err := NewModel(n, pictures[:12], DefaultBits)
+	return &made{n, m}, err
+})
+
+func model(t testing.TB) *Model {
+	t.Helper()
+	m, err := testModel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.model
+}
+
+func options(t testing.TB, kind codec.TargetKind, value float64) *codec.Options {
+	o := codec.DefaultOptions()
+	o.Codec, o.Effort = Name, 3
+	o.Target = codec.Target{Kind: kind, Value: value}
+	o.Weights = []codec.Weights{model(t)}
+	return o
+}
+
+func encodeFile(t testing.TB, m image.Image, o *codec.Options) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := codec.Encode(&b, m, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func decodeFile(t testing.TB, file []byte, conceal bool) (image.Image, error) {
+	t.Helper()
+	o := codec.DefaultDecodeOptions()
+	o.Weights = []codec.Weights{model(t)}
+	o.Conceal = conceal
+	d, err := codec.NewDecoder(bytes.NewReader(file), o)
+	if err != nil {
+		return nil, err
+	}
+	return d.Decode(context.Background())
+}
+
+// picture returns a picture of waves of a kind.
+func picture(kind string, w, h int) image.Image {
+	r := image.Rect(0, 0, w, h)
+	p := waves(h, w, 77)
+	at := func(x, y, c int) float64 {
+		return min(max((float64(p.Data[(y*w+x)*3+c])*network.PixelUnit+network.PixelZero)/255, 0), 1)
+	}
+	to8 := func(v float64) uint8 { return uint8(v * 255) }
+	to16 := func(v float64) uint16 { return uint16(v * 65535) }
+	switch kind {
+	case "gray":
+		m := image.NewGray(r)
+		for i := range m.Pix {
+			m.Pix[i] = to8(at(i%w, i/w, 0))
+		}
+		return m
+	case "ycbcr":
+		m := image.NewYCbCr(r, image.YCbCrSubsampleRatio420)
+		for y := range h {
+			for x := range w {
+				m.Y[m.YOffset(x, y)] = to8(at(x, y, 0))
+				c := m.COffset(x, y)
+				m.Cb[c], m.Cr[c] = to8(at(x, y, 1)/4+0.375), to8(at(x, y, 2)/4+0.375)
+			}
+		}
+		return m
+	case "nrgba64":
+		m := image.NewNRGBA64(r)
+		for i := range w * h {
+			x, y := i%w, i/w
+			m.SetNRGBA64(x, y, color.NRGBA64{R: to16(at(x, y, 0)), G: to16(at(x, y, 1)), B: to16(at(x, y, 2)), A: uint16(i * 977)})
+		}
+		return m
+	}
+	m := image.NewNRGBA(r)
+	for i := range w * h {
+		x, y := i%w, i/w
+		a := uint8(255)
+		if kind == "nrgba" {
+			a = uint8(x * y)
+		}
+		m.SetNRGBA(x, y, color.NRGBA{to8(at(x, y, 0)), to8(at(x, y, 1)), to8(at(x, y, 2)), a})
+	}
+	return m
+}
+
+// mse returns the mean squared error of opaque pixels' 8-bit colours, and the largest
+// difference of alpha.
+func mse(a, b image.Image) (e float64, alpha int) {
+	r := a.Bounds()
+	n := 0
+	for y := range r.Dy() {
+		for x := range r.Dx() {
+			p := color.NRGBA64Model.Convert(a.At(x, y)).(color.NRGBA64)
+			q := color.NRGBA64Model.Convert(b.At(x, y)).(color.NRGBA64)
+			alpha = max(alpha, int(p.A)-int(q.A), int(q.A)-int(p.A))
+			if p.A == 0xffff {
+				for _, v := range [][2]uint16{{p.R, q.R}, {p.G, q.G}, {p.B, q.B}} {
+					d := (float64(v[0]) - float64(v[1])) / 257
+					e += d * d
+				}
+				n += 3
+			}
+		}
+	}
+	return e / float64(max(n, 1)), alpha
+}
+
+// TestKindsAndSizes codes pictures of all kinds and odd sizes: the type and alpha come
+// back, the colours about.
+func TestKindsAndSizes(t *testing.T) {
+	for _, kind := range []string{"gray", "ycbcr", "rgb", "nrgba", "nrgba64"} {
+		for _, size := range []image.Point{{1, 1}, {3, 130}, {65, 64}} {
+			for _, packets := range []int{1, 5} {
+				want := picture(kind, size.X, size.Y)
+				o := options(t, codec.TargetQuality, 90)
+				o.Packets = packets
+				got, err := decodeFile(t, encodeFile(t, want, o), false)
+				if err != nil {
+					t.Fatalf("%s of %v: %v", kind, size, err)
+				}
+				if got.ColorModel() != want.ColorModel() || got.Bounds() != want.Bounds() {
+					t.Errorf("%s of %v came back as %T of %v", kind, size, got, got.Bounds())
+				}
+				if e, alpha := mse(want, got); alpha != 0 || e > 2000 {
+					t.Errorf("%s of %v: an error of %.0f, of alpha %d", kind, size, e, alpha)
+				}
+			}
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	p := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black, color.White})
+	for _, m := range []image.Image{p, image.NewCMYK(image.Rect(0, 0, 4, 4))} {
+		var u codec.UnsupportedError
+		if err := codec.Encode(&bytes.Buffer{}, m, options(t, codec.TargetQuality, 50)); !errors.As(err, &u) {
+			t.Errorf("%T: %v", m, err)
+		}
+	}
+}
+
+// TestDecodedIsWhatWasChosen checks that a decoder finds the encoder's tokens and makes
+// the pixels that the encoder expected, in every tier.
+func TestDecodedIsWhatWasChosen(t *testing.T) {
+	m := model(t)
+	p := waves(192, 256, 5)
+	x := make([]int16, len(p.Data))
+	for i, v := range p.Data {
+		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
+	}
+	for _, rate := range []int{0, 1500, 4096} {
+		e := newChooser(m, nil, efforts[6])
+		tile := e.tile(x, p.H, p.W, rate)
+		sizes := [network.Levels]int{0, 0, 6, 0}
+		if rate == 4096 {
+			sizes[2] = 0
+		}
+		depths := m.depths(sizes)
+		e.decide(tile, depths)
+		want, _ := m.synthesis.Forward(e.b, tile.r[network.Finest], shapeOf(&tile.grids[network.Finest]), rate)
+		payload := m.encodeTile(tile, depths)
+		for _, tier := range kernels.Tiers() {
+			restore, err := kernels.SetTier(tier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Models pack their numbers for a tier.
+			file, _ := m.MarshalBinary()
+			fresh, err := ReadModel(file, math.MaxInt64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := &decoder{m: fresh, b: newBuffers(nil), head: &head{rate: rate}, depths: depths}
+			g := newGrids(m.config, p.H/8, p.W/8)
+			got, err := d.tile(payload, g)
+			restore()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for l := range g {
+				for s := range g[l].tokens {
+					if !slices.Equal(g[l].tokens[s], tile.grids[l].tokens[s]) {
+						t.Fatalf("rate %d, %v: other tokens at level %d, stage %d", rate, tier, l, s)
+					}
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("rate %d, %v: other pixels", rate, tier)
+			}
+		}
+	}
+}
+
+// TestCostIsWhatIsWritten compares the encoder's costs with the bits of the file.
+func TestCostIsWhatIsWritten(t *testing.T) {
+	m := model(t)
+	p := waves(512, 512, 6)
+	x := make([]int16, len(p.Data))
+	for i, v := range p.Data {
+		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
+	}
+	e := newChooser(m, nil, efforts[3])
+	tile := e.tile(x, p.H, p.W, 2048)
+	cost := e.decide(tile, m.fullDepths())
+	// cost is kappa * squared error + bits, less kappa * the error without words, level by
+	// level: what is left are bits.
+	for l, level := range m.config.Levels {
+		pred, _ := m.predict(e.b, l, tile.grids, before(tile, l), tile.rate)
+		for i := range tile.closed[l] {
+			if l > 0 && tile.closed[l-1][tile.grids[l].parent(i)] {
+				continue
+			}
+			for j := i * level.Dim; j < (i+1)*level.Dim; j++ {
+				a, b := float64(tile.y[l][j])-float64(pred[j]), float64(tile.y[l][j])-float64(tile.r[l][j])
+				cost += float64(tile.kappa[l]) * (a*a - b*b)
+			}
+		}
+	}
+	bits := float64(8 * len(m.encodeTile(tile, m.fullDepths())))
+	t.Logf("%.0f bits expected, %.0f written", cost, bits)
+	if bits > 1.15*cost+100 || bits < 0.7*cost-100 {
+		t.Errorf("%.0f bits expected, %.0f written", cost, bits)
+	}
+}
+
+func before(t *tile, l int) []int16 {
+	if l == 0 {
+		return nil
+	}
+	return t.r[l-1]
+}
+
+// TestTargets checks that rates are not exceeded and PSNR is reached, and both nearly
+// used up.
+func TestTargets(t *testing.T) {
+	m := picture("rgb", 512, 320)
+	px := 512.0 * 320
+	low := len(encodeFile(t, m, options(t, codec.TargetQuality, 0)))
+	high := len(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
+	if high < low+100 {
+		t.Fatalf("%d to %d bytes", low, high)
+	}
+	mid := math.Round(float64(low+high) / 2)
+	if n := float64(len(encodeFile(t, m, options(t, codec.TargetSize, mid)))); n > mid || n < 0.85*mid {
+		t.Errorf("size %v for %v", n, mid)
+	}
+	if n := float64(len(encodeFile(t, m, options(t, codec.TargetBPP, 8*mid/px)))); n > mid+1 || n < 0.85*mid {
+		t.Errorf("bits per pixel %v for %v", 8*n/px, 8*mid/px)
+	}
+	var u codec.UnsupportedError
+	if err := codec.Encode(&bytes.Buffer{}, m, options(t, codec.TargetSize, 30)); !errors.As(err, &u) {
+		t.Errorf("30 bytes: %v", err)
+	}
+	psnrOf := func(file []byte) float64 {
+		got, err := decodeFile(t, file, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := mse(m, got)
+		return pixels.PSNR(e)
+	}
+	lo, hi := psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 0))), psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
+	want := (lo + hi) / 2
+	if got := psnrOf(encodeFile(t, m, options(t, codec.TargetPSNR, want))); got < want || got > want+0.7 {
+		t.Errorf("PSNR %.2f for %.2f, of %.2f to %.2f", got, want, lo, hi)
+	}
+}
+
+// TestEfforts checks that more effort costs less, and that files do not depend on the
+// number of workers.
+func TestEfforts(t *testing.T) {
+	m := picture("rgb", 256, 192)
+	cost := func(effort, workers int) (float64, []byte) {
+		o := options(t, codec.TargetQuality, 70)
+		o.Effort, o.Workers = effort, workers
+		file := encodeFile(t, m, o)
+		got, err := decodeFile(t, file, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := mse(m, got)
+		return float64(8*len(file)) + network.Lambda(0.7)*e*256*192, file
+	}
+	one, file := cost(1, 1)
+	if _, again := cost(1, 3); !bytes.Equal(file, again) {
+		t.Error("the file depends on the number of workers")
+	}
+	best, _ := cost(6, 1)
+	t.Logf("bits and errors: %.0f at effort 1, %.0f at 6", one, best)
+	if best > 1.02*one {
+		t.Errorf("effort 6 costs %.0f, effort 1 %.0f", best, one)
+	}
+}
+
+// lose returns a file without those of its packets that drop names, counted from 0.
+func lose(t *testing.T, file []byte, drop func(i int) bool) []byte {
+	t.Helper()
+	d, err := codec.NewDecoder(bytes.NewReader(file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Scan(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	at := int64(len(file))
+	for _, s := range d.Sections() {
+		at -= s.Size
+	}
+	out, i := append([]byte(nil), file[:at]...), 0
+	for _, s := range d.Sections() {
+		lost := false
+		if s.Kind == kindPacket {
+			lost = drop(i)
+			i++
+		}
+		if !lost {
+			out = append(out, file[at:at+s.Size]...)
+		}
+		at += s.Size
+	}
+	return out
+}
+
+// TestConcealment drops a fifth of the packets.
+func TestConcealment(t *testing.T) {
+	m := picture("rgb", 512, 512)
+	o := options(t, codec.TargetQuality, 60)
+	o.Packets = 10
+	file := encodeFile(t, m, o)
+	whole, err := decodeFile(t, file, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := decodeFile(t, file, true); err != nil || !samePixels(whole, again) {
+		t.Errorf("concealment changes a whole picture, %v", err)
+	}
+	e, _ := mse(m, whole)
+	plain := options(t, codec.TargetQuality, 60)
+	t.Logf("%d bytes in packets, %d without", len(file), len(encodeFile(t, m, plain)))
+	var worst float64
+	for first := range 10 {
+		cut := lose(t, file, func(i int) bool { return i == first || i == (first+3)%10 })
+		if _, err := decodeFile(t, cut, false); err == nil {
+			t.Error("lost packets went unnoticed")
+		}
+		got, err := decodeFile(t, cut, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := mse(m, got)
+		worst = max(worst, 10*math.Log10(c/e))
+	}
+	t.Logf("%.2f dB whole, %.2f dB less at worst without a fifth of the packets", pixels.PSNR(e), worst)
+	if worst > 6 {
+		t.Errorf("%.2f dB less without a fifth of the packets", worst)
+	}
+	// Damage is as good as loss, and nothing at all still makes a picture.
+	damaged := bytes.Clone(file)
+	damaged[len(damaged)-codec.EndSize-8] ^= 1
+	if _, err := decodeFile(t, damaged, false); !errors.Is(err, codec.ErrChecksum) {
+		t.Errorf("damage: %v", err)
+	}
+	if _, err := decodeFile(t, damaged, true); err != nil {
+		t.Errorf("concealed damage: %v", err)
+	}
+	if _, err := decodeFile(t, lose(t, file, func(int) bool { return true }), true); err != nil {
+		t.Errorf("no packets: %v", err)
+	}
+}
+
+func samePixels(a, b image.Image) bool {
+	e, alpha := mse(a, b)
+	return e == 0 && alpha == 0
+}
+
+// TestParts checks that every cell is in one part, and neighbours are in others.
+func TestParts(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 5, 10, 16, 64} {
+		owner := func(l, x, y int) int {
+			found := -1
+			for k := range n {
+				if p := (&part{k, n}); p.has(l, x, y) {
+					if found >= 0 {
+						t.Fatalf("%d parts: two have %d, %d", n, x, y)
+					}
+					found = k
+				}
+			}
+			if found < 0 {
+				t.Fatalf("%d parts: none has %d, %d", n, x, y)
+			}
+			return found
+		}
+		for y := range 9 {
+			for x := range 9 {
+				for l := range 2 {
+					k := owner(l, x, y)
+					if n > 2 && (k == owner(l, x+1, y) || k == owner(l, x, y+1)) {
+						t.Errorf("%d parts: neighbours of %d, %d are in the same", n, x, y)
+					}
+				}
+				if owner(1, x/4, y/4) != owner(3, x, y) || owner(1, x/2, y/2) != owner(2, x, y) {
+					t.Errorf("%d parts: cells are apart from what is in them", n)
+				}
+			}
+		}
+	}
+}
+
+// TestEmbeddedModel decodes files without and with the model they need.
+func TestEmbeddedModel(t *testing.T) {
+	m := picture("rgb", 70, 50)
+	o := options(t, codec.TargetQuality, 60)
+	file := encodeFile(t, m, o)
+	if _, err := codec.Decode(bytes.NewReader(file)); !errors.Is(err, codec.ErrModelMismatch) {
+		t.Errorf("without the model: %v", err)
+	}
+	o.EmbedWeights = true
+	embedded := encodeFile(t, m, o)
+	got, err := codec.Decode(bytes.NewReader(embedded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := decodeFile(t, file, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !samePixels(want, got) {
+		t.Error("the embedded model decodes to another picture")
+	}
+	d := codec.DefaultDecodeOptions()
+	d.Limits.MaxModelBytes = 1000
+	dec, err := codec.NewDecoder(bytes.NewReader(embedded), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dec.Decode(context.Background()); !errors.Is(err, codec.ErrTooLarge) {
+		t.Errorf("over the limit: %v", err)
+	}
+}
+
+func TestModelFile(t *testing.T) {
+	m := model(t)
+	file, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadModel(file, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Hash() != m.Hash() || !bytes.Equal(again.marshal(), file) {
+		t.Error("a model read is not the one written")
+	}
+	for i, b := range m.books {
+		for depth, words := range b.nested {
+			if !slices.Equal(words, again.books[i].nested[depth]) {
+				t.Errorf("book %d: other words of %d bits", i, depth)
+			}
+		}
+	}
+	if _, err := ReadModel(file, 1<<10); !errors.Is(err, codec.ErrTooLarge) {
+		t.Errorf("over the limit: %v", err)
+	}
+	for n := 0; n < len(file); n += max(len(file)/40, 1) {
+		if _, err := ReadModel(file[:n], math.MaxInt64); err == nil {
+			t.Errorf("the first %d of %d bytes were taken", n, len(file))
+		}
+	}
+}
+
+// TestIntegersFollowFloats compares the model with the network that it was made of.
+func TestIntegersFollowFloats(t *testing.T) {
+	m, err := testModel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := waves(128, 192, 98)
+	x := make([]int16, len(p.Data))
+	for i, v := range p.Data {
+		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
+	}
+	for _, rate := range []int{0, 2048, 4096} {
+		l, _ := m.net.Forward(p.Data, convnet.Shape{N: 1, H: p.H, W: p.W}, []float32{float32(rate) / convnet.RateUnit}, network.Test)
+		e := newChooser(m.model, nil, efforts[1])
+		tile := e.tile(x, p.H, p.W, rate)
+		e.decide(tile, m.model.fullDepths())
+		out, _ := m.model.synthesis.Forward(e.b, tile.r[network.Finest], shapeOf(&tile.grids[network.Finest]), rate)
+		sum, n := pixels.SquaredError(out, x, image.Rect(0, 0, p.W, p.H), p.W)
+		bits := 8 * len(m.model.encodeTile(tile, m.model.fullDepths()))
+		a, b := pixels.PSNR(l.SquaredError[0]/float64(n)), pixels.PSNR(sum/float64(n))
+		t.Logf("rate %d: %.0f bits at %.2f dB in floats, %d at %.2f dB in integers", rate, l.Bits[0], a, bits, b)
+		if b < a-0.5 || float64(bits) > 1.3*l.Bits[0] {
+			t.Errorf("rate %d: %.0f bits at %.2f dB in floats, %d at %.2f dB in integers", rate, l.Bits[0], a, bits, b)
+		}
+	}
+}
+
+// TestSearchIsExhaustive compares the search for words with one that tries all.
+func TestSearchIsExhaustive(t *testing.T) {
+	m := model(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	const number = 2 // of 256 words
+	b := m.books[number]
+	for _, depth := range depths(b.bits) {
+		top, deep := m.wordCosts(number, 1, depth)
+		for _, parts := range []int{1, 4, 64} {
+			s := newSearch(b, depth, parts, top, deep)
+			s.want = parts
+			class := []uint8{0, 5, 9, 15}
+			var h []hypothesis
+			for i := range class {
+				left := make([]float32, b.dim)
+				for j := range left {
+					left[j] = float32(r.NormFloat64() * 2000)
+				}
+				h = append(h, hypothesis{cell: i, left: left})
+			}
+			const kappa = 1e-5
+			found := s.find(nil, h, class, kappa)
+			for i, c := range h {
+				best, bestCost := -1, math.Inf(1)
+				for w := range 1 << depth {
+					cost := float64(s.bits(w, int(class[i])))
+					for j, v := range b.nested[depth][w*b.dim : (w+1)*b.dim] {
+						d := float64(c.left[j]) - float64(v)
+						cost += kappa * d * d
+					}
+					if cost < bestCost {
+						best, bestCost = w, cost
+					}
+				}
+				if !slices.ContainsFunc(found[i*parts:(i+1)*parts], func(f finding) bool { return int(f.word) == best }) {
+					t.Errorf("%d bits in %d parts: %v, not %d", depth, parts, found[i*parts:(i+1)*parts], best)
+				}
+			}
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	m := model(f)
+	for _, kind := range []string{"gray", "ycbcr", "nrgba"} {
+		f.Add(encodeFile(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)), false)
+	}
+	o := options(f, codec.TargetQuality, 70)
+	o.Packets = 3
+	f.Add(encodeFile(f, picture("rgb", 80, 70), o), true)
+	o.EmbedWeights = true
+	f.Add(encodeFile(f, picture("rgb", 20, 10), o), true)
+	f.Fuzz(func(t *testing.T, file []byte, conceal bool) {
+		o := codec.DefaultDecodeOptions()
+		o.Weights = []codec.Weights{m}
+		o.Conceal = conceal
+		o.Limits.MaxPixels, o.Limits.MaxModelBytes = 1<<16, 1<<24
+		d, err := codec.NewDecoder(bytes.NewReader(file), o)
+		if err == nil {
+			d.Decode(context.Background()) // an error or a picture
+		}
+	})
+}
+
+// FuzzTile feeds the decoders of tokens, past the checksums.
+func FuzzTile(f *testing.F) {
+	m := model(f)
+	f.Add([]byte{}, []byte{}, 5, 7, 0, 0)
+	f.Add([]byte("some bytes that no encoder wrote"), []byte("and others"), 100, 30, 4096, 0x8666)
+	f.Fuzz(func(t *testing.T, a, b []byte, w, h, rate, sizes int) {
+		w, h, rate = 1+w&127, 1+h&127, rate&4095
+		hd := &head{rate: rate, packets: 1}
+		for l := range hd.sizes {
+			if s := sizes >> (4 * l) & 15; s >= topBits && s%2 == 0 {
+				hd.sizes[l] = s
+			}
+		}
+		if _, err := readHead(hd.marshal()); err != nil {
+			t.Fatal(err)
+		}
+		d := &decoder{m: m, b: newBuffers(nil), head: hd, depths: m.depths(hd.sizes), conceal: true}
+		g := d.grids(image.Pt(w, h))
+		if x, err := d.tile(a, g); err == nil && len(x) != 3*pixels.Aligned(w)*pixels.Aligned(h) {
+			t.Errorf("%d samples for %d x %d", len(x), w, h)
+		}
+		hd.packets, hd.copies = 4, 2
+		g = d.grids(image.Pt(w, h))
+		if err := d.packets(map[int][]byte{0: a, 2: b}, g); err == nil {
+			if x := d.pixels(g); len(x) != 3*pixels.Aligned(w)*pixels.Aligned(h) {
+				t.Errorf("%d samples for %d x %d", len(x), w, h)
+			}
+		}
+	})
+}
+
+func FuzzModel(f *testing.F) {
+	file, err := model(f).MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(file)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		m, err := ReadModel(file, 1<<24)
+		if err == nil && m.Hash() == ([32]byte{}) {
+			t.Error("a model without a name")
+		}
+		if _, err := ReadModel(file, math.MaxInt16); err == nil {
+			t.Error("a model beyond the limit was read")
+		}
+	})
+}
+
+// BenchmarkDecode is a tile of 512 x 512 of the architecture that is shipped, untrained,
+// without tokens: networks are nearly all of the time.
+func BenchmarkDecode(b *testing.B) {
+	c := network.Small()
+	m := &Model{header: header{config: c}, books: newBooks(c), tables: newTables(c)}
+	m.integers(func(name string, z **convnet.Integer, in int, ops []convnet.Op) {
+		var err error
+		if *z, err = convnet.NewInteger(in, ops); err == nil {
+			err = (*z).Prepare()
+		}
+		if err != nil {
+			b.Fatal(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+	m.nest()
+	d := &decoder{m: m, b: newBuffers(nil), head: &head{packets: 1}, depths: m.fullDepths()}
+	w := arith.NewBinaryEncoder(nil)
+	payload := w.Finish()
+	payload = append(payload, make([]byte, 1<<12)...)
+	b.SetBytes(512 * 512 * 3)
+	for b.Loop() {
+		x, err := d.tile(payload, d.grids(image.Pt(512, 512)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		d.b.Give(x)
+	}
+	b.ReportMetric(512*512/1e6*float64(b.N)/b.Elapsed().Seconds(), "MP/s")
+}
