@@ -25,6 +25,7 @@ import (
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/circuit"
 	"github.com/burin-codec/burin/codec/learned"
+	"github.com/burin-codec/burin/codec/vector"
 	"github.com/burin-codec/burin/corpus/dataset"
 )
 
@@ -44,7 +45,7 @@ func modelFlag(usage string) cli.Flag {
 
 func archiveEncodeFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("trained model of --codec circuit or learned: a file, or for circuit the name of one that is built in" + builtIn() + " (default: of those the one that codes smallest)"),
+		modelFlag("trained model of --codec circuit, learned or vector: a file, or for circuit the name of one that is built in" + builtIn() + " (default: of those the one that codes smallest)"),
 		&cli.BoolFlag{Name: "embed", Usage: "put the model into the file, which otherwise names it"},
 		&cli.IntFlag{Name: "block", HideDefault: true, Usage: fmt.Sprintf("pictures of an archive that are coded, and read, together, 1 to %d (default: %d)", circuit.MaxBlock, circuit.DefaultBlock)},
 	}
@@ -83,9 +84,12 @@ func (s *streams) weights(c *cli.Command) (codec.Weights, error) {
 		return nil, err
 	}
 	var w codec.Weights
-	if learned.IsModel(file) {
+	switch {
+	case learned.IsModel(file):
 		w, err = learned.ReadModel(file, math.MaxInt64)
-	} else {
+	case vector.IsModel(file):
+		w, err = vector.ReadModel(file, math.MaxInt64)
+	default:
 		w, err = circuit.ReadModel(file, math.MaxInt64)
 	}
 	if err != nil {
@@ -127,10 +131,11 @@ func circuits(m *circuit.Model) []codec.Weights {
 // the model if it is a circuit.
 func (s *streams) encodeModel(c *cli.Command, o *codec.Options) (*circuit.Model, error) {
 	for _, name := range []string{"model", "embed", "block"} {
-		if c.IsSet(name) && o.Codec != circuit.Name && (o.Codec != learned.Name || name == "block") {
+		trained := o.Codec == learned.Name || o.Codec == vector.Name
+		if c.IsSet(name) && o.Codec != circuit.Name && (!trained || name == "block") {
 			only := circuit.Name
 			if name != "block" {
-				only += " or " + learned.Name
+				only += ", " + learned.Name + " or " + vector.Name
 			}
 			return nil, usagef("encode: --%s is for --codec %s", name, only)
 		}

@@ -23,6 +23,7 @@ func (s *streams) decodeCommand() *cli.Command {
 			"its format, one of " + strings.Join(dataset.Extensions(), " ") + "; standard output gets PNG.\n" +
 			"An archive becomes the IDX file or the folder that it was made of.",
 		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "conceal", Usage: "make up for packets that are missing or damaged (files of burin encode --packets)"},
 			workersFlag(), forceFlag(),
 			outputFlag("output file, - for standard output (default: IN with .png for its extension)"),
 		}, archiveDecodeFlags()...),
@@ -41,6 +42,7 @@ func (s *streams) decode(ctx context.Context, c *cli.Command) error {
 	}
 	o := codec.DefaultDecodeOptions()
 	o.Workers, o.Weights, o.Limits.MaxModelBytes = c.Int("workers"), listed(w), maxModelMemory
+	o.Conceal = c.Bool("conceal")
 	a, err := s.openArchive(ctx, in, o)
 	if err != nil {
 		return err

@@ -46,6 +46,12 @@ func (s *streams) encodeCommand() *cli.Command {
 				}
 				return nil
 			}},
+			&cli.IntFlag{Name: "packets", HideDefault: true, Usage: fmt.Sprintf("cut into parts, 2 to %d, that burin decode --conceal can do without (--codec vector)", codec.MaxPackets), Validator: func(n int) error {
+				if n < 2 || n > codec.MaxPackets {
+					return fmt.Errorf("%d packets, want 2 to %d", n, codec.MaxPackets)
+				}
+				return nil
+			}},
 			workersFlag(), jsonFlag(), forceFlag(),
 			outputFlag("output file, - for standard output (default: IN with .burin for its extension)"),
 		}, archiveEncodeFlags()...),
@@ -105,7 +111,7 @@ func (s *streams) encode(ctx context.Context, c *cli.Command) error {
 	}
 	o := codec.DefaultOptions()
 	o.Codec, o.Effort, o.Workers = c.String("codec"), c.Int("effort"), c.Int("workers")
-	o.TimeLimit = c.Duration("time-limit")
+	o.TimeLimit, o.Packets = c.Duration("time-limit"), c.Int("packets")
 	if o.Target, err = target(c); err != nil {
 		return err
 	}

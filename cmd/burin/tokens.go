@@ -13,13 +13,14 @@ func (s *streams) tokensCommand() *cli.Command {
 		Name:  "tokens",
 		Usage: "count, prepare and reduce the visual tokens of vision-language models",
 		Commands: []*cli.Command{
-			// One subcommand a line, in this order: plan, fit, prepare, render, reduce, kv.
+			// One subcommand a line, in this order: plan, fit, prepare, render, reduce, kv, image.
 			s.tokensPlanCommand(),
 			s.tokensFitCommand(),
 			s.tokensPrepareCommand(),
 			s.tokensRenderCommand(),
 			s.tokensReduceCommand(),
 			s.tokensKVCommand(),
+			s.tokensImageCommand(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {

@@ -118,7 +118,7 @@ func New(data, held *Data, o Options) (*Trainer, error) {
 	}
 	r := rand.New(rand.NewPCG(o.Seed, 0))
 	t.net.Init(r)
-	if err := t.net.Start(crops(data, o.Start, o.Side, o.Seed), r); err != nil {
+	if err := t.net.Start(Crops(data, o.Start, o.Side, o.Seed), r); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -146,24 +146,21 @@ func prepare(data, held *Data, o Options) (*Trainer, error) {
 	}
 	t := &Trainer{o: o, data: data, pool: pool, net: net}
 	if held != nil {
-		t.held = crops(held, heldCrops, o.Side, heldSeed)
+		t.held = Crops(held, heldCrops, o.Side, heldSeed)
 	}
 	t.adam = nn.NewAdam(pool, nn.Group{Params: net.Params(), Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8, MaxNorm: o.MaxNorm})
 	t.average = nn.NewAverage(net.Params(), o.Average)
 	return t, nil
 }
 
-// crops returns random crops of the data.
-func crops(d *Data, n, side int, seed uint64) []network.Picture {
+// Crops returns random crops of the data, such as vector.NewModel takes.
+func Crops(d *Data, n, side int, seed uint64) []network.Picture {
 	var out []network.Picture
 	for _, p := range d.Crops(n, side, seed) {
 		out = append(out, network.Picture{H: p.H, W: p.W, Data: p.Data})
 	}
 	return out
 }
-
-// Crops returns crops for vector.NewModel.
-func (t *Trainer) Crops(n int) []network.Picture { return crops(t.data, n, t.o.Side, t.o.Seed) }
 
 // Close frees the workers.
 func (t *Trainer) Close() { t.pool.Close() }
@@ -209,7 +206,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		// Each step draws from a generator of its own, so that training that goes on
 		// from a checkpoint is the training that was not interrupted.
 		r := rand.New(rand.NewPCG(o.Seed, uint64(t.step)+1))
-		for i, p := range crops(t.data, o.Batch, o.Side, r.Uint64()) {
+		for i, p := range Crops(t.data, o.Batch, o.Side, r.Uint64()) {
 			copy(x[i*o.Side*o.Side*3:], p.Data)
 			// Stratified, which evens batches out.
 			rates[i] = (float32(i) + r.Float32()) / float32(o.Batch)
