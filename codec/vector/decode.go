@@ -92,10 +92,11 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	}
 	for ; hd.packets > 1 && done < len(tiles); done++ {
 		g := d.grids(tiles[done].Size())
-		if err := d.packets(packets[done], g); err != nil {
+		x, err := d.packets(packets[done], g)
+		if err != nil {
 			return codec.FormatError(fmt.Sprintf("vector: tile %d: %v", done, err))
 		}
-		if err := write(done, g, d.pixels(g)); err != nil {
+		if err := write(done, g, x); err != nil {
 			return err
 		}
 	}
@@ -131,10 +132,18 @@ func (d *decoder) grids(size image.Point) *[network.Levels]grid {
 
 // tile decodes a tile without packets.
 func (d *decoder) tile(payload []byte, g *[network.Levels]grid) ([]int16, error) {
+	decoded, err := d.levels(payload, g, network.Levels)
+	if err != nil {
+		return nil, err
+	}
+	return d.synthesise(decoded, g), nil
+}
+
+// levels decodes the first levels of a tile.
+func (d *decoder) levels(payload []byte, g *[network.Levels]grid, levels int) (decoded []int16, err error) {
 	r := arith.NewBinaryDecoder(payload)
 	s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), nil)
-	var decoded []int16
-	for l := range network.Levels {
+	for l := range levels {
 		p, class := d.m.predict(d.b, l, g, decoded, d.head.rate)
 		s.level(l, class)
 		if err := r.Err(); err != nil {
@@ -143,7 +152,7 @@ func (d *decoder) tile(payload []byte, g *[network.Levels]grid) ([]int16, error)
 		d.m.addWords(p, l, &g[l], d.depths)
 		decoded = p
 	}
-	return d.synthesise(decoded, g), nil
+	return decoded, nil
 }
 
 func (d *decoder) synthesise(decoded []int16, g *[network.Levels]grid) []int16 {
@@ -151,58 +160,57 @@ func (d *decoder) synthesise(decoded []int16, g *[network.Levels]grid) []int16 {
 	return x
 }
 
-// packets decodes the tokens that packets, by number, have.
-func (d *decoder) packets(packets map[int][]byte, g *[network.Levels]grid) error {
-	if len(packets) < d.head.packets && !d.conceal {
-		return fmt.Errorf("%d of %d packets are missing", d.head.packets-len(packets), d.head.packets)
+// packets decodes a tile of which there are the given packets, by number, and conceals
+// what the others have.
+func (d *decoder) packets(packets map[int][]byte, g *[network.Levels]grid) ([]int16, error) {
+	n := d.head.packets
+	if len(packets) < n && !d.conceal {
+		return nil, fmt.Errorf("%d of %d packets are missing", n-len(packets), n)
 	}
-	for l := range g {
+	pieces, own := make([][]byte, n), make([][]byte, n)
+	for i, b := range packets {
+		size, k := binary.Uvarint(b)
+		if k <= 0 || size > uint64(len(b)-k) {
+			return nil, fmt.Errorf("packet %d is cut off", i)
+		}
+		pieces[i], own[i] = b[k:k+int(size)], b[k+int(size):]
+	}
+	if len(packets) < neededPieces(n) {
+		return nil, fmt.Errorf("%d of %d packets are missing, %d are needed", n-len(packets), n, neededPieces(n))
+	}
+	base, ok := joinPieces(pieces)
+	if !ok {
+		return nil, fmt.Errorf("the packets' pieces do not fit")
+	}
+	decoded, err := d.levels(base, g, unitLevel)
+	if err != nil {
+		return nil, err
+	}
+	for l := unitLevel; l < network.Levels; l++ {
 		g[l].known = make([]bool, g[l].h*g[l].w)
 	}
-	setAll(g[0].open)
-	code := func(b []byte, number, levels int) error {
-		r := arith.NewBinaryDecoder(b)
-		s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), &part{number, d.head.packets})
-		for l := range levels {
-			s.level(l, nil)
-		}
-		return r.Err()
-	}
-	for number := range d.head.packets {
-		b, ok := packets[number]
-		if !ok {
+	p, class := d.m.predict(d.b, unitLevel, g, decoded, d.head.rate)
+	for i := range n {
+		if packets[i] == nil {
 			continue
 		}
-		n, k := binary.Uvarint(b)
-		if k <= 0 || n > uint64(len(b)-k) {
-			return fmt.Errorf("packet %d is cut off", number)
+		r := arith.NewBinaryDecoder(own[i])
+		s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), &part{i, n})
+		for l := unitLevel; l < network.Levels; l++ {
+			s.level(l, class)
 		}
-		b = b[k:]
-		if err := code(b[:n], number, network.Levels); err != nil {
-			return fmt.Errorf("packet %d: %w", number, err)
-		}
-		other := twin(number, d.head.packets)
-		if _, ok := packets[other]; ok {
-			continue
-		}
-		if err := code(b[n:], other, d.head.copies); err != nil {
-			return fmt.Errorf("packet %d: %w", number, err)
+		if err := r.Err(); err != nil {
+			return nil, fmt.Errorf("packet %d: %w", i, err)
 		}
 	}
-	return nil
-}
-
-// pixels returns those of a tile whose tokens, or as many as there are, are known.
-func (d *decoder) pixels(g *[network.Levels]grid) []int16 {
-	var decoded []int16
-	var known []bool
-	for l := range network.Levels {
-		p, _ := d.m.predict(d.b, l, g, decoded, d.head.rate)
+	for l := unitLevel; l < network.Levels; l++ {
+		if l > unitLevel {
+			p, _ = d.m.predict(d.b, l, g, decoded, d.head.rate)
+		}
 		predicted := append([]int16(nil), p...)
 		d.m.addWords(p, l, &g[l], d.depths)
-		known = knownCells(g, l, known)
-		concealCells(p, predicted, known, &g[l], d.m.config.Levels[l].Dim, l == 0)
+		concealCells(p, predicted, knownCells(g, l), &g[l], d.m.config.Levels[l].Dim)
 		decoded = p
 	}
-	return d.synthesise(decoded, g)
+	return d.synthesise(decoded, g), nil
 }

@@ -126,13 +126,14 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 		tiles, t.grids = append(tiles, tile), append(t.grids, tile.grids)
 	}
 	t.mse = sum / float64(max(n, 1))
-	if t.head.packets == 1 {
-		for _, tile := range tiles {
-			t.sections = append(t.sections, e.m.encodeTile(tile, e.m.depths(t.head.sizes)))
+	depths := e.m.depths(t.head.sizes)
+	for i, tile := range tiles {
+		if t.head.packets == 1 {
+			t.sections = append(t.sections, e.m.encodeTile(tile, depths))
+		} else {
+			t.sections = append(t.sections, e.m.encodePackets(tile, i, t.head.packets, depths)...)
 		}
-		return t, nil
 	}
-	e.packets(t, tiles)
 	return t, nil
 }
 
@@ -168,50 +169,25 @@ func (m *Model) encodeTile(t *tile, depths []int) []byte {
 	return w.Finish()
 }
 
-// copyLimit is how much larger a file may be for a second copy of the tokens of 32-pixel
-// cells, those of 64-pixel cells being sent twice in any case.
-const copyLimit = 1.06
-
-// packets sets the sections of a trial with packets.
-func (e *encoder) packets(t *trial, tiles []*tile) {
-	var first int64
-	for _, copies := range []int{1, 2} {
-		with := *t
-		with.head.copies, with.sections = copies, nil
-		for i, tile := range tiles {
-			setAll(tile.grids[0].open)
-			for number := range t.head.packets {
-				with.sections = append(with.sections, e.m.encodePacket(tile, i, number, &with.head))
-			}
-		}
-		if copies == 1 {
-			first = with.size()
-		} else if float64(with.size()) > copyLimit*float64(first) {
-			return
-		}
-		*t = with
-	}
-}
-
-// twin returns the packet whose coarsest tokens a packet repeats.
-func twin(number, packets int) int { return (number + packets/2) % packets }
-
-func (m *Model) encodePacket(t *tile, index, number int, h *head) []byte {
-	depths := m.depths(h.sizes)
-	code := func(number, levels int) []byte {
+// encodePackets codes the tokens of a tile, the number of which is index, in packets.
+func (m *Model) encodePackets(t *tile, index, packets int, depths []int) [][]byte {
+	code := func(p *part, first, end int) []byte {
 		w := arith.NewBinaryEncoder(nil)
-		s := m.newStream(bitEncoder{w}, t.grids, depths, t.anchor, &part{number, h.packets})
-		for l := range levels {
-			s.level(l, nil)
+		s := m.newStream(bitEncoder{w}, t.grids, depths, t.anchor, p)
+		for l := first; l < end; l++ {
+			s.level(l, t.class[l])
 		}
 		return w.Finish()
 	}
-	own := code(number, network.Levels)
-	b := binary.AppendUvarint(nil, uint64(index))
-	b = binary.AppendUvarint(b, uint64(number))
-	b = binary.AppendUvarint(b, uint64(len(own)))
-	b = append(b, own...)
-	return append(b, code(twin(number, h.packets), h.copies)...)
+	var out [][]byte
+	for i, piece := range spreadPieces(code(nil, 0, unitLevel), packets) {
+		b := binary.AppendUvarint(nil, uint64(index))
+		b = binary.AppendUvarint(b, uint64(i))
+		b = binary.AppendUvarint(b, uint64(len(piece)))
+		b = append(b, piece...)
+		out = append(out, append(b, code(&part{i, packets}, unitLevel, network.Levels)...))
+	}
+	return out
 }
 
 // rateSteps bounds how many rates are tried for a target.

@@ -235,13 +235,14 @@ func (m *Model) count(pictures []network.Picture) error {
 			}
 			t := e.tile(x, p.H, p.W, rate)
 			e.decide(t, full)
-			for _, packets := range []*part{nil, {0, 1}} {
+			for _, p := range []*part{nil, {0, 1}} {
 				counted := tally{}
-				s := m.newStream(counted, t.grids, full, anchor, packets)
-				if packets != nil {
-					setAll(t.grids[0].open)
+				s := m.newStream(counted, t.grids, full, anchor, p)
+				first := 0
+				if p != nil {
+					first = unitLevel
 				}
-				for l := range network.Levels {
+				for l := first; l < network.Levels; l++ {
 					s.level(l, t.class[l])
 				}
 				n.add(s, counted, anchor, m.config.Anchors)
@@ -251,12 +252,6 @@ func (m *Model) count(pictures []network.Picture) error {
 	n.probabilities(m.tables, m.config.Anchors)
 	m.nest()
 	return nil
-}
-
-func setAll(b []bool) {
-	for i := range b {
-		b[i] = true
-	}
 }
 
 // fullDepths returns the full size of each book.

@@ -52,9 +52,9 @@ func (g *grid) parent(i int) int { return i/g.w/2*(g.w/2) + i%g.w/2 }
 const (
 	neighbourKinds    = 4
 	unknownNeighbours = 3
-	// In packets, where no network can be asked, the class of a cell is what is known of
-	// its parent: nothing, or how many tokens it has, up to 2.
-	packetClasses = 4
+	// In packets, where no network can be asked that knows the cells around, the class of
+	// the smallest cells is how many tokens the one they are in has, up to 2.
+	packetClasses = 3
 	classes       = network.Classes + packetClasses
 	stageKinds    = 3 // no, one and more tokens, for whether a cell is open
 )
@@ -85,8 +85,7 @@ func (r bitDecoder) bit(c *entropy.Counter, _ int) int {
 // codable returns the probability that a coder takes.
 func codable(c entropy.Counter) uint32 { return min(max(c.P(), 32), 65536-32) }
 
-// A stream codes the tokens of a tile, or of the part of it that a packet has, level by
-// level, with probabilities that begin as the model has them and follow what is coded.
+// A stream codes the tokens of a tile, or those of a part, level by level, with probabilities that begin as the model has them and follow what is coded.
 type stream struct {
 	coder
 	config network.Config
@@ -140,7 +139,8 @@ const (
 	topNodes = 1 << topBits
 )
 
-// level codes the tokens of level l, whose cells have the given classes: nil in packets.
+// level codes the tokens of level l, whose cells have the given classes. Parts have the
+// levels from unitLevel on.
 func (s *stream) level(l int, class []uint8) {
 	g := &s.grids[l]
 	finest := l == network.Finest
@@ -167,11 +167,7 @@ func (s *stream) level(l int, class []uint8) {
 			t[i] = s.word(b, number, k, t[i]-1) + 1
 			n++
 		}
-		switch {
-		case finest:
-		case s.part != nil && l == 0:
-			g.open[i] = true // see part
-		default:
+		if !finest {
 			c := &s.open[l][k][min(n, stageKinds-1)*neighbourKinds+s.neighbours(g, i, func(j int) bool { return g.open[j] })]
 			g.open[i] = s.bit(c, btoi(g.open[i])) == 1
 		}
@@ -180,13 +176,10 @@ func (s *stream) level(l int, class []uint8) {
 
 // class returns the class that contexts of cell i go by.
 func (s *stream) class(l, i int, class []uint8) int {
-	if s.part == nil {
+	if s.part == nil || l == unitLevel {
 		return int(class[i])
 	}
-	if l < 2 {
-		return network.Classes // what a 32's parent has may be in another packet
-	}
-	return network.Classes + 1 + min(s.grids[l-1].stages(s.grids[l].parent(i)), packetClasses-2)
+	return network.Classes + min(s.grids[l-1].stages(s.grids[l].parent(i)), packetClasses-1)
 }
 
 // neighbours returns how many of the cells on the left and above are so.
@@ -211,16 +204,17 @@ func btoi(b bool) int {
 	return 0
 }
 
-// A part is what a packet has of a tile: 64-pixel cells, which are all open in packets,
-// and 32-pixel cells with all in them, spread so that the neighbours of a cell are in
-// other packets.
+// A part is what a packet has of a tile beside its piece of the larger cells: cells of
+// 16 pixels with all in them, spread so that the neighbours of a cell are in other packets.
 type part struct{ number, of int }
 
-// has says whether the part has the cell at x, y of level l.
+// unitLevel is that of a part's cells. The levels before are coded as without packets, and
+// every packet has a piece of them, see erasure.go.
+const unitLevel = 2
+
+// has says whether the part has the cell at x, y of level l, unitLevel or after it.
 func (p *part) has(l, x, y int) bool {
-	if l > 1 {
-		x, y = x>>(l-1), y>>(l-1)
-	}
+	x, y = x>>(l-unitLevel), y>>(l-unitLevel)
 	return (x+y*p.stride())%p.of == p.number
 }
 
