@@ -19,23 +19,24 @@ import (
 
 // An effort is how much an encoder tries.
 type effort struct {
-	passes int // of choosing and closing
-	beam   int // sets of words of a cell that are gone on with at each stage
-	parts  int // of a codebook, of each of which the best word is tried: a power of two up to 1<<topBits
-	sizes  bool
+	passes int  // of choosing and closing
+	beam   int  // sets of words of a cell that are gone on with at each stage
+	parts  int  // of a codebook, of each of which the best word is tried: a power of two up to 1<<topBits
+	refine int  // iterations, see refine.go
+	sizes  bool // whether smaller codebooks are tried
 }
 
 // efforts are those of the scale, from 1.
 var efforts = [...]effort{
 	1: {passes: 1, beam: 1, parts: 1},
-	2: {passes: 1, beam: 1, parts: 1},
-	3: {passes: 2, beam: 1, parts: 1},
-	4: {passes: 2, beam: 2, parts: 2},
-	5: {passes: 2, beam: 3, parts: 4},
-	6: {passes: 3, beam: 4, parts: 8, sizes: true},
-	7: {passes: 4, beam: 8, parts: 16, sizes: true},
-	8: {passes: 6, beam: 12, parts: 32, sizes: true},
-	9: {passes: 8, beam: 16, parts: 64, sizes: true},
+	2: {passes: 1, beam: 2, parts: 2},
+	3: {passes: 2, beam: 2, parts: 2},
+	4: {passes: 2, beam: 3, parts: 4},
+	5: {passes: 2, beam: 4, parts: 8},
+	6: {passes: 2, beam: 4, parts: 8, refine: 4},
+	7: {passes: 3, beam: 6, parts: 16, refine: 8, sizes: true},
+	8: {passes: 3, beam: 8, parts: 32, refine: 16, sizes: true},
+	9: {passes: 4, beam: 12, parts: 64, refine: 40, sizes: true},
 }
 
 // A chooser makes an encoder's choices.
@@ -78,17 +79,26 @@ func (e *chooser) tile(x []int16, h, w, rate int) *tile {
 	m := e.m
 	t := &tile{rate: rate, anchor: m.anchor(rate), grids: newGrids(m.config, h/8, w/8)}
 	kappa := network.Lambda(float64(rate)/convnet.RateUnit) / 3 * network.PixelUnit * network.PixelUnit * m.weight
-	y, s := m.analysis.Forward(e.b, x, convnet.Shape{N: 1, H: h, W: w}, rate)
+	for l := range t.kappa {
+		t.kappa[l] = float32(kappa * m.unit[l] * m.unit[l])
+	}
+	y, _ := m.analysis.Forward(e.b, x, convnet.Shape{N: 1, H: h, W: w}, rate)
+	e.aimAt(t, y)
+	return t
+}
+
+// aimAt makes y, [cells][Dim], what is to be coded of the finest level, and of the others
+// what follows from it.
+func (e *chooser) aimAt(t *tile, y []int16) {
 	t.y[network.Finest] = y
+	s := shapeOf(&t.grids[network.Finest])
 	for l := network.Finest - 1; l >= 0; l-- {
-		t.y[l], s = m.pools[l].Forward(e.b, t.y[l+1], s, rate)
+		t.y[l], s = e.m.pools[l].Forward(e.b, t.y[l+1], s, t.rate)
 	}
 	for l := range t.y {
 		cells := t.grids[l].h * t.grids[l].w
-		t.kappa[l] = float32(kappa * m.unit[l] * m.unit[l])
 		t.gain[l], t.closed[l] = make([]float32, cells), make([]bool, cells)
 	}
-	return t
 }
 
 // decide sets the tokens of t, with books of the given sizes, and all that is decoded. It

@@ -22,6 +22,8 @@ type encoder struct {
 	src   *codec.Source
 	o     *codec.Options
 	tiles []image.Rectangle
+	// refiner, unless nil, goes by the pixels.
+	refiner *refiner
 }
 
 func newEncoder(ctx context.Context, src *codec.Source, o *codec.Options, pool *nn.Pool) (*encoder, error) {
@@ -33,7 +35,11 @@ func newEncoder(ctx context.Context, src *codec.Source, o *codec.Options, pool *
 		return nil, err
 	}
 	h := src.Header()
-	return &encoder{newChooser(m, pool, efforts[o.Effort]), ctx, src, o, pixels.Tiles(h.Width, h.Height)}, nil
+	f, err := newRefiner(m, pool, efforts[o.Effort].refine)
+	if err != nil {
+		return nil, err
+	}
+	return &encoder{newChooser(m, pool, efforts[o.Effort]), ctx, src, o, pixels.Tiles(h.Width, h.Height), f}, nil
 }
 
 func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.SectionWriter) error {
@@ -115,7 +121,11 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 			// The first tile is a picture's best sample, and nearly always all of it.
 			e.chooseSizes(tile, &t.head.sizes)
 		}
-		e.decide(tile, e.m.depths(t.head.sizes))
+		if depths := e.m.depths(t.head.sizes); e.refiner == nil {
+			e.decide(tile, depths)
+		} else if err := e.refiner.refine(e.ctx, e.chooser, tile, x, r, depths); err != nil {
+			return nil, err
+		}
 		if measure {
 			out, _ := e.m.synthesis.Forward(e.b, tile.r[network.Finest], shapeOf(&tile.grids[network.Finest]), rate)
 			s, k := pixels.SquaredError(out, x, r, columns)

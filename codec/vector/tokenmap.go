@@ -25,7 +25,7 @@ type TokenMap struct {
 // Tokens returns what the codec would code of a picture, from the largest cells: what an
 // encoder with the options o, whose codec must be this one, decides on. Its words have
 // the numbers that all files have whose codebooks are not reduced, as encoders from
-// effort 6 on may do: the numbers in a map are then those of as many words, by their
+// effort 7 on may do: the numbers in a map are then those of as many words, by their
 // first bits, as Words says.
 func Tokens(ctx context.Context, m image.Image, o *codec.Options) ([]TokenMap, error) {
 	enc, err := codec.NewEncoder(io.Discard, o)

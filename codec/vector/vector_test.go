@@ -376,10 +376,14 @@ func TestEfforts(t *testing.T) {
 	if _, again := cost(1, 3); !bytes.Equal(file, again) {
 		t.Error("the file depends on the number of workers")
 	}
-	best, _ := cost(6, 1)
-	t.Logf("bits and errors: %.0f at effort 1, %.0f at 6", one, best)
-	if best > 1.02*one {
-		t.Errorf("effort 6 costs %.0f, effort 1 %.0f", best, one)
+	last := one
+	for _, effort := range []int{4, 6, 7} {
+		c, _ := cost(effort, 1)
+		t.Logf("bits and errors: %.0f at effort %d", c, effort)
+		if c > 1.005*last {
+			t.Errorf("effort %d costs %.0f, less effort %.0f", effort, c, last)
+		}
+		last = c
 	}
 }
 
@@ -497,6 +501,37 @@ func TestErasure(t *testing.T) {
 func samePixels(a, b image.Image) bool {
 	e, alpha := mse(a, b)
 	return e == 0 && alpha == 0
+}
+
+// TestTokens checks the shapes and the range of a picture's tokens.
+func TestTokens(t *testing.T) {
+	m := picture("rgb", 100, 130)
+	maps, err := Tokens(context.Background(), m, options(t, codec.TargetQuality, 80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(maps) != network.Levels {
+		t.Fatalf("%d maps", len(maps))
+	}
+	some := 0
+	for l, p := range maps {
+		level := tiny().Levels[l]
+		if p.Cell != 64>>l || p.H != 3<<l || p.W != 2<<l || p.Stages != level.Stages || p.Words != level.Words || len(p.Tokens) != p.H*p.W*p.Stages {
+			t.Errorf("level %d: %+v", l, p)
+		}
+		for _, v := range p.Tokens {
+			if v < 0 || int(v) > p.Words {
+				t.Fatalf("level %d: token %d of %d", l, v, p.Words)
+			}
+			some += btoi(v != 0)
+		}
+	}
+	if some < 6 {
+		t.Errorf("%d tokens", some)
+	}
+	if _, err := Tokens(context.Background(), m, codec.DefaultOptions()); err == nil {
+		t.Error("tokens of another codec")
+	}
 }
 
 // TestParts checks that every cell is in one part, and neighbours are in others.
