@@ -72,6 +72,7 @@ type tile struct {
 	gain         [network.Levels][]float32 // [cells] bits that a cell's tokens, or it having none, are worth
 	closed       [network.Levels][]bool    // [cells] nothing within is coded
 	grids        *[network.Levels]grid
+	depths       []int // of the books that were last decided with
 }
 
 // tile analyses pixels of h x w, both multiples of 64, to be coded at a rate.
@@ -104,6 +105,7 @@ func (e *chooser) aimAt(t *tile, y []int16) {
 // decide sets the tokens of t, with books of the given sizes, and all that is decoded. It
 // returns the cost, of which a constant is left out.
 func (e *chooser) decide(t *tile, depths []int) float64 {
+	t.depths = depths
 	for l := range t.closed {
 		clear(t.closed[l])
 	}

@@ -163,7 +163,7 @@ func (d *decoder) synthesise(decoded []int16, g *[network.Levels]grid) []int16 {
 // packets decodes a tile of which there are the given packets, by number, and conceals
 // what the others have.
 func (d *decoder) packets(packets map[int][]byte, g *[network.Levels]grid) ([]int16, error) {
-	n := d.head.packets
+	n, shared := d.head.packets, d.head.shared
 	if len(packets) < n && !d.conceal {
 		return nil, fmt.Errorf("%d of %d packets are missing", n-len(packets), n)
 	}
@@ -182,29 +182,29 @@ func (d *decoder) packets(packets map[int][]byte, g *[network.Levels]grid) ([]in
 	if !ok {
 		return nil, fmt.Errorf("the packets' pieces do not fit")
 	}
-	decoded, err := d.levels(base, g, unitLevel)
+	decoded, err := d.levels(base, g, shared)
 	if err != nil {
 		return nil, err
 	}
-	for l := unitLevel; l < network.Levels; l++ {
+	for l := shared; l < network.Levels; l++ {
 		g[l].known = make([]bool, g[l].h*g[l].w)
 	}
-	p, class := d.m.predict(d.b, unitLevel, g, decoded, d.head.rate)
+	p, class := d.m.predict(d.b, shared, g, decoded, d.head.rate)
 	for i := range n {
 		if packets[i] == nil {
 			continue
 		}
 		r := arith.NewBinaryDecoder(own[i])
-		s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), &part{i, n})
-		for l := unitLevel; l < network.Levels; l++ {
+		s := d.m.newStream(bitDecoder{r}, g, d.depths, d.m.anchor(d.head.rate), &part{i, n, shared})
+		for l := shared; l < network.Levels; l++ {
 			s.level(l, class)
 		}
 		if err := r.Err(); err != nil {
 			return nil, fmt.Errorf("packet %d: %w", i, err)
 		}
 	}
-	for l := unitLevel; l < network.Levels; l++ {
-		if l > unitLevel {
+	for l := shared; l < network.Levels; l++ {
+		if l > shared {
 			p, _ = d.m.predict(d.b, l, g, decoded, d.head.rate)
 		}
 		predicted := append([]int16(nil), p...)

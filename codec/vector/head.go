@@ -13,12 +13,16 @@ type head struct {
 	id      ID
 	rate    int
 	packets int                 // 1 for none
+	shared  int                 // levels that packets share
 	sizes   [network.Levels]int // logarithm of the largest codebook of each level, 0 for all
 }
 
 func (h *head) marshal() []byte {
 	b := binary.AppendUvarint(append([]byte(nil), h.id[:]...), uint64(h.rate))
 	b = binary.AppendUvarint(b, uint64(h.packets))
+	if h.packets > 1 {
+		b = binary.AppendUvarint(b, uint64(h.shared))
+	}
 	sizes := 0
 	for l, s := range h.sizes {
 		sizes |= s << (4 * l)
@@ -43,7 +47,9 @@ func readHead(b []byte) (*head, error) {
 		return int(v)
 	}
 	h.rate = number(0, convnet.RateUnit)
-	h.packets = number(1, codec.MaxPackets)
+	if h.packets = number(1, codec.MaxPackets); h.packets > 1 {
+		h.shared = number(minShared, maxShared)
+	}
 	sizes := number(0, 1<<(4*network.Levels)-1)
 	for l := range h.sizes {
 		s := sizes >> (4 * l) & 15

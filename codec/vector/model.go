@@ -235,12 +235,12 @@ func (m *Model) count(pictures []network.Picture) error {
 			}
 			t := e.tile(x, p.H, p.W, rate)
 			e.decide(t, full)
-			for _, p := range []*part{nil, {0, 1}} {
+			for _, p := range []*part{nil, {0, 1, minShared}, {0, 1, maxShared}} {
 				counted := tally{}
 				s := m.newStream(counted, t.grids, full, anchor, p)
 				first := 0
 				if p != nil {
-					first = unitLevel
+					first = p.first
 				}
 				for l := first; l < network.Levels; l++ {
 					s.level(l, t.class[l])

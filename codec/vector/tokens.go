@@ -53,7 +53,7 @@ const (
 	neighbourKinds    = 4
 	unknownNeighbours = 3
 	// In packets, where no network can be asked that knows the cells around, the class of
-	// the smallest cells is how many tokens the one they are in has, up to 2.
+	// cells within a part's is how many tokens the one they are in has, up to 2.
 	packetClasses = 3
 	classes       = network.Classes + packetClasses
 	stageKinds    = 3 // no, one and more tokens, for whether a cell is open
@@ -140,7 +140,7 @@ const (
 )
 
 // level codes the tokens of level l, whose cells have the given classes. Parts have the
-// levels from unitLevel on.
+// levels from their first on.
 func (s *stream) level(l int, class []uint8) {
 	g := &s.grids[l]
 	finest := l == network.Finest
@@ -176,7 +176,7 @@ func (s *stream) level(l int, class []uint8) {
 
 // class returns the class that contexts of cell i go by.
 func (s *stream) class(l, i int, class []uint8) int {
-	if s.part == nil || l == unitLevel {
+	if s.part == nil || l == s.part.first {
 		return int(class[i])
 	}
 	return network.Classes + min(s.grids[l-1].stages(s.grids[l].parent(i)), packetClasses-1)
@@ -204,17 +204,20 @@ func btoi(b bool) int {
 	return 0
 }
 
-// A part is what a packet has of a tile beside its piece of the larger cells: cells of
-// 16 pixels with all in them, spread so that the neighbours of a cell are in other packets.
-type part struct{ number, of int }
+// A part is what a packet has of a tile beside its piece of what packets share: cells of
+// level first with all in them, spread so that the neighbours of a cell are in other
+// packets. The levels before are coded as without packets, see erasure.go.
+type part struct{ number, of, first int }
 
-// unitLevel is that of a part's cells. The levels before are coded as without packets, and
-// every packet has a piece of them, see erasure.go.
-const unitLevel = 2
+// Packets share the first two levels, or three.
+const (
+	minShared = 2
+	maxShared = 3
+)
 
-// has says whether the part has the cell at x, y of level l, unitLevel or after it.
+// has says whether the part has the cell at x, y of level l, first or after it.
 func (p *part) has(l, x, y int) bool {
-	x, y = x>>(l-unitLevel), y>>(l-unitLevel)
+	x, y = x>>(l-p.first), y>>(l-p.first)
 	return (x+y*p.stride())%p.of == p.number
 }
 

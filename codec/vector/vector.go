@@ -32,19 +32,22 @@
 // With codec.Options.Packets cells of 16 pixels, with all in them, are dealt to as many
 // sections, neighbours to different ones, each of which decodes without the others. The
 // larger cells are spread over all of them by an erasure code: seven tenths of the packets
-// are enough for those. A decoder that conceals makes up for what is in lost packets:
-// from the prediction, and from what words the neighbours have.
+// are enough for those. Where small cells are worth so much that a fifth of them missing
+// would be seen, cells of 16 pixels are spread as well, and those of 8 dealt. A decoder
+// that conceals makes up for what is in lost packets: from the prediction, and from what
+// words the neighbours have.
 //
 // # Bit stream, version 1
 //
 //	"VECD"  the model's ID, 8 bytes; the rate, a uvarint of 0..4096; the number of
-//	        packets, a uvarint, 1 for none; the sizes of the levels' codebooks, a uvarint
+//	        packets, a uvarint, 1 for none, and if there are any the number of levels that
+//	        they share, a uvarint; the sizes of the levels' codebooks, a uvarint
 //	        of four bits for each, from the first: the logarithm of the largest, 0 for all
 //	        words
 //	"VECM"  the model's file, if it is embedded
 //	"VECT"  each tile, without packets: the tokens of the levels in turn, see tokens.go
 //	"VECP"  each packet, an optional section: the tile, the packet's number and the length
-//	        of its piece, uvarints; its piece of the first two levels, see erasure.go; its
+//	        of its piece, uvarints; its piece of the levels they share, see erasure.go; its
 //	        tokens of the others
 //	"VECA"  the alpha plane as a burin file of its own, if it is not opaque
 //
