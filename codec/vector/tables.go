@@ -59,13 +59,14 @@ func (t *tables) sound() bool {
 	return ok
 }
 
-// How often a probability of the tables counts as seen when a stream begins: what
-// pictures differ in is how much is coded, and less so with what words.
+// How often a probability of the tables counts as seen when a stream begins. Little is
+// best: on photographs that training did not see, 60 and 250 for words' bits cost 1.6 %
+// more than these, for pictures use some words again and again.
 const (
-	confidenceSome = 20
-	confidenceOpen = 20
-	confidenceTop  = 60
-	confidenceDeep = 250
+	confidenceSome = 12
+	confidenceOpen = 12
+	confidenceTop  = 16
+	confidenceDeep = 12
 )
 
 func counter(p int16, confidence uint32) entropy.Counter {
