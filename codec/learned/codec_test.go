@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/transform/nn"
 )
@@ -178,15 +179,15 @@ func TestRefused(t *testing.T) {
 // used up.
 func TestTargets(t *testing.T) {
 	m := picture("rgb", 256, 192)
-	pixels := 256.0 * 192
+	area := 256.0 * 192
 	low := len(encodeFile(t, m, options(t, codec.TargetQuality, 0)))
 	high := len(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
 	mid := float64(low+high) / 2
 	if n := float64(len(encodeFile(t, m, options(t, codec.TargetSize, math.Round(mid))))); n > mid || n < 0.9*mid {
 		t.Errorf("size %v for %v", n, mid)
 	}
-	if n := float64(len(encodeFile(t, m, options(t, codec.TargetBPP, 8*mid/pixels)))); n > mid+1 || n < 0.9*mid {
-		t.Errorf("bits per pixel %v for %v", 8*n/pixels, 8*mid/pixels)
+	if n := float64(len(encodeFile(t, m, options(t, codec.TargetBPP, 8*mid/area)))); n > mid+1 || n < 0.9*mid {
+		t.Errorf("bits per pixel %v for %v", 8*n/area, 8*mid/area)
 	}
 	var u codec.UnsupportedError
 	if err := codec.Encode(&bytes.Buffer{}, m, options(t, codec.TargetSize, 40)); !errors.As(err, &u) {
@@ -205,7 +206,7 @@ func TestTargets(t *testing.T) {
 				sum += d * d
 			}
 		}
-		return psnr(sum / (3 * pixels))
+		return pixels.PSNR(sum / (3 * area))
 	}
 	lo, hi := psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 0))), psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
 	want := (lo + hi) / 2

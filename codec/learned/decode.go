@@ -1,7 +1,6 @@
 package learned
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
 )
@@ -61,7 +61,7 @@ func Describe(h *codec.Header, sections []codec.SectionInfo) (Info, bool) {
 }
 
 func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *codec.DecodeOptions, dst *codec.Sink) error {
-	if err := supported(h); err != nil {
+	if err := pixels.Supported(Name, h); err != nil {
 		return codec.FormatError(err.Error())
 	}
 	kind, payload, err := r.Next()
@@ -91,8 +91,8 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
 	b := newBuffers(pool)
-	tiles := tilesOf(h.Width, h.Height)
-	alpha := alphaPlane(h) < 0
+	tiles := pixels.Tiles(h.Width, h.Height)
+	alpha := pixels.AlphaPlane(h) < 0
 	for i := 0; ; i++ {
 		switch {
 		case next == io.EOF && i == len(tiles) && alpha:
@@ -106,12 +106,12 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 			if err != nil {
 				return codec.FormatError(fmt.Sprintf("learned: tile %d: %v", i, err))
 			}
-			if err := write(dst, h, tiles[i], x, columns); err != nil {
+			if err := pixels.Write(dst, h, tiles[i], x, columns); err != nil {
 				return err
 			}
 			b.Give(x)
 		case kind == kindAlpha && i == len(tiles) && !alpha:
-			if err := decodeAlpha(ctx, payload, h, o, dst); err != nil {
+			if err := pixels.DecodeAlpha(ctx, payload, h, o, dst); err != nil {
 				return err
 			}
 			alpha = true
@@ -129,7 +129,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 
 // decodeTile returns the pixels of a tile.
 func (m *Model) decodeTile(b *convnet.Buffers, payload []byte, size image.Point, rate int) (x []int16, columns int, err error) {
-	s := convnet.Shape{N: 1, H: aligned(size.Y) / 16, W: aligned(size.X) / 16}
+	s := convnet.Shape{N: 1, H: pixels.Aligned(size.Y) / 16, W: pixels.Aligned(size.X) / 16}
 	d := arith.NewRangeDecoder(payload)
 	y, err := m.decodeLatents(b, d, s, rate)
 	if err != nil {
@@ -140,37 +140,4 @@ func (m *Model) decodeTile(b *convnet.Buffers, payload []byte, size image.Point,
 	}
 	x, got := m.synthesis.Forward(b, y, s, rate)
 	return x, got.W, nil
-}
-
-// decodeAlpha decodes the alpha plane, a picture of its own.
-func decodeAlpha(ctx context.Context, payload []byte, h *codec.Header, o *codec.DecodeOptions, dst *codec.Sink) error {
-	inner := *o
-	inner.Progress, inner.Weights = nil, nil
-	d, err := codec.NewDecoder(bytes.NewReader(payload), &inner)
-	if err != nil {
-		return fmt.Errorf("alpha: %w", err)
-	}
-	if a := d.Header(); a.Width != h.Width || a.Height != h.Height || a.Depth != h.Depth || a.Model != codec.ModelGray || a.Codec != "lossless" {
-		return codec.FormatError("learned: alpha is not a gray picture of the same size")
-	}
-	m, err := d.Decode(ctx)
-	if err != nil {
-		return fmt.Errorf("alpha: %w", err)
-	}
-	s, err := codec.NewSource(m)
-	if err != nil {
-		return err
-	}
-	p := alphaPlane(h)
-	// A band at a time.
-	const band = 64
-	buf := make([]uint16, h.Width*min(band, h.Height))
-	for y := 0; y < h.Height; y += band {
-		r := image.Rect(0, y, h.Width, min(y+band, h.Height))
-		s.ReadPlane(0, r, buf, h.Width)
-		if err := dst.WritePlane(p, r, buf[:r.Dx()*r.Dy()], h.Width); err != nil {
-			return err
-		}
-	}
-	return nil
 }

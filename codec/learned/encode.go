@@ -1,7 +1,6 @@
 package learned
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"image"
@@ -9,8 +8,8 @@ import (
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/learned/network"
-	_ "github.com/burin-codec/burin/codec/lossless" // for alpha
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
 )
@@ -29,7 +28,7 @@ type encoder struct {
 
 func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.SectionWriter) error {
 	h := src.Header()
-	if err := supported(h); err != nil {
+	if err := pixels.Supported(Name, h); err != nil {
 		return err
 	}
 	m, err := modelFor(o.Weights)
@@ -38,11 +37,11 @@ func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.S
 	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
-	e := &encoder{ctx: ctx, src: src, o: o, m: m, b: newBuffers(pool), tiles: tilesOf(h.Width, h.Height)}
+	e := &encoder{ctx: ctx, src: src, o: o, m: m, b: newBuffers(pool), tiles: pixels.Tiles(h.Width, h.Height)}
 	if e.search, err = newSearcher(m, pool, o.Effort); err != nil {
 		return err
 	}
-	alpha, err := e.alpha()
+	alpha, err := pixels.EncodeAlpha(ctx, src, o)
 	if err != nil {
 		return err
 	}
@@ -79,43 +78,6 @@ func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.S
 	return nil
 }
 
-// alpha returns the alpha plane as a file, or nil if there is none to code.
-func (e *encoder) alpha() ([]byte, error) {
-	h := e.src.Header()
-	p := alphaPlane(h)
-	if p < 0 {
-		return nil, nil
-	}
-	r := h.Bounds()
-	samples := make([]uint16, r.Dx()*r.Dy())
-	e.src.ReadPlane(p, r, samples, r.Dx())
-	var picture image.Image
-	if h.Depth == 8 {
-		g := image.NewGray(r)
-		for i, v := range samples {
-			g.Pix[i] = uint8(v)
-		}
-		picture = g
-	} else {
-		g := image.NewGray16(r)
-		for i, v := range samples {
-			g.Pix[2*i], g.Pix[2*i+1] = uint8(v>>8), uint8(v)
-		}
-		picture = g
-	}
-	o := codec.DefaultOptions()
-	o.Codec, o.Effort, o.Workers = "lossless", min(e.o.Effort, codec.DefaultEffort), e.o.Workers
-	var file bytes.Buffer
-	enc, err := codec.NewEncoder(&file, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := enc.Encode(e.ctx, picture); err != nil {
-		return nil, err
-	}
-	return file.Bytes(), nil
-}
-
 // A trial is a picture coded at a rate.
 type trial struct {
 	tiles [][]byte
@@ -140,7 +102,7 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 		if err := e.ctx.Err(); err != nil {
 			return nil, err
 		}
-		x, rows, columns := read(e.src, r)
+		x, rows, columns := pixels.Read(e.src, r)
 		y, s := e.m.analysis.Forward(e.b, x, convnet.Shape{N: 1, H: rows, W: columns}, rate)
 		hyper := e.m.hyperOf(e.b, y, s, rate)
 		if e.search != nil {
@@ -156,7 +118,7 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 		t.tiles = append(t.tiles, w.Finish())
 		if measure {
 			out, _ := e.m.synthesis.Forward(e.b, decoded, s, rate)
-			s, k := squaredError(out, x, r, columns)
+			s, k := pixels.SquaredError(out, x, r, columns)
 			sum, n = sum+s, n+k
 			e.b.Give(out)
 		}
@@ -201,7 +163,7 @@ func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 	// fits, or the lowest that is good enough.
 	enough := func(t *trial) bool {
 		if measure {
-			return psnr(t.mse) >= target.Value
+			return pixels.PSNR(t.mse) >= target.Value
 		}
 		return float64(t.size()+fixed) > limit
 	}

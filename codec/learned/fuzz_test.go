@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/transform/convnet"
 )
 
@@ -38,7 +39,7 @@ func FuzzTile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload []byte, w, h, rate int) {
 		w, h, rate = 1+w&127, 1+h&127, rate&4095
 		x, columns, err := m.decodeTile(convnet.NewBuffers(nil), payload, image.Pt(w, h), rate)
-		if err == nil && (columns != aligned(w) || len(x) != 3*columns*aligned(h)) {
+		if err == nil && (columns != pixels.Aligned(w) || len(x) != 3*columns*pixels.Aligned(h)) {
 			t.Errorf("%d samples in lines of %d for %d x %d", len(x), columns, w, h)
 		}
 	})

@@ -46,8 +46,6 @@
 package learned
 
 import (
-	"image"
-
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
@@ -73,26 +71,6 @@ func init() {
 		Encode:   encode,
 		Decode:   decode,
 	})
-}
-
-const (
-	maxWhole = 1 << 23 // pixels of a picture that is one tile
-	tileSide = 2048
-)
-
-// tilesOf returns the tiles of a picture, row by row.
-func tilesOf(w, h int) []image.Rectangle {
-	whole := image.Rect(0, 0, w, h)
-	if int64(w)*int64(h) <= maxWhole {
-		return []image.Rectangle{whole}
-	}
-	var tiles []image.Rectangle
-	for y := 0; y < h; y += tileSide {
-		for x := 0; x < w; x += tileSide {
-			tiles = append(tiles, image.Rect(x, y, x+tileSide, y+tileSide).Intersect(whole))
-		}
-	}
-	return tiles
 }
 
 // newBuffers returns buffers whose passes run on the pool.

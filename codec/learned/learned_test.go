@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
@@ -85,7 +86,7 @@ func compare(t *testing.T, n *network.Network, m *Model, p network.Picture, rela
 			sum += d * d
 		}
 		want, got := l.Bits[0], float64(8*len(w.Finish()))
-		a, c := psnr(l.SquaredError[0]/float64(len(x))), psnr(sum/float64(len(x)))
+		a, c := pixels.PSNR(l.SquaredError[0]/float64(len(x))), pixels.PSNR(sum/float64(len(x)))
 		t.Logf("rate %d: %.0f + %.0f bits at %.3f dB in floats, %.0f at %.3f dB in integers", rate, want, l.HyperBits[0], a, got, c)
 		if math.Abs(a-c) > dB || got > (want+l.HyperBits[0])*(1+relative) {
 			t.Errorf("rate %d: %.0f bits at %.3f dB in integers, %.0f at %.3f dB in floats", rate, got, c, want+l.HyperBits[0], a)
