@@ -3,11 +3,9 @@ package network
 import (
 	"fmt"
 	"math"
-	"sort"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/burin-codec/burin/transform/nn"
+	"github.com/burin-codec/burin/transform/principal"
 )
 
 // A network whose transforms start at random spends most of its training on finding
@@ -36,7 +34,7 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	if c.Fine > 192 || c.Coarse > 4*c.Fine || c.Latents > c.Coarse || 4*c.Fine < c.Coarse {
 		return fmt.Errorf("network: no start for %d, %d and %d channels", c.Fine, c.Coarse, c.Latents)
 	}
-	first, err := principal(192, c.Fine, func(add func([]float32)) {
+	first, err := principal.Find(192, c.Fine, func(add func([]float32)) {
 		v := make([]float32, 192)
 		for _, p := range pictures {
 			p.squares(8, func(y, x int) {
@@ -48,13 +46,13 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	if err != nil {
 		return err
 	}
-	second, err := principal(4*c.Fine, c.Coarse, func(add func([]float32)) {
+	second, err := principal.Find(4*c.Fine, c.Coarse, func(add func([]float32)) {
 		v, square := make([]float32, 4*c.Fine), make([]float32, 192)
 		for _, p := range pictures {
 			p.squares(16, func(y, x int) {
 				for i := range 4 {
 					p.square(square, y+8*(i/2), x+8*(i%2))
-					first.project(v[i*c.Fine:(i+1)*c.Fine], square)
+					first.Project(v[i*c.Fine:(i+1)*c.Fine], square)
 				}
 				add(v)
 			})
@@ -63,7 +61,7 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	if err != nil {
 		return err
 	}
-	a, b := first.scales(), second.scales()
+	a, b := scales(first), scales(second)
 	set := func(net []*nn.Param, name string, value func(o, i int) float64) error {
 		for _, p := range net {
 			if p.Name != name {
@@ -83,12 +81,12 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	deal := func(o int) int { per := c.Latents / Groups; return o%per*Groups + o/per }
 	analysis, synthesis := n.Analysis.Params(), n.Synthesis.Params()
 	for _, step := range []error{
-		set(analysis, at("analysis", 1), func(o, i int) float64 { return first.vectors[o][i] * a[o] }),
-		set(analysis, at("analysis", 4+c.AnalysisFine), func(o, i int) float64 { return second.vectors[o][i] / a[i%c.Fine] * b[o] }),
+		set(analysis, at("analysis", 1), func(o, i int) float64 { return first.Vectors[o][i] * a[o] }),
+		set(analysis, at("analysis", 4+c.AnalysisFine), func(o, i int) float64 { return second.Vectors[o][i] / a[i%c.Fine] * b[o] }),
 		set(analysis, at("analysis", 5+c.AnalysisFine+c.AnalysisCoarse), func(o, i int) float64 { return one(deal(o) == i) }),
 		set(synthesis, at("synthesis", 0), func(o, i int) float64 { return one(o == deal(i)) }),
-		set(synthesis, at("synthesis", 2+c.SynthesisCoarse), func(o, i int) float64 { return second.vectors[i][o] / b[i] * a[o%c.Fine] }),
-		set(synthesis, at("synthesis", 4+c.SynthesisCoarse+c.SynthesisFine), func(o, i int) float64 { return first.vectors[i][o] / a[i] }),
+		set(synthesis, at("synthesis", 2+c.SynthesisCoarse), func(o, i int) float64 { return second.Vectors[i][o] / b[i] * a[o%c.Fine] }),
+		set(synthesis, at("synthesis", 4+c.SynthesisCoarse+c.SynthesisFine), func(o, i int) float64 { return first.Vectors[i][o] / a[i] }),
 	} {
 		if step != nil {
 			return step
@@ -108,7 +106,7 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 			per := c.Latents / Groups
 			for i := range per {
 				o := deal(g*per + i)
-				bias[per+i] = float32(math.Log(second.deviations[o] * b[o] / 2))
+				bias[per+i] = float32(math.Log(second.Deviations[o] * b[o] / 2))
 			}
 		}
 	}
@@ -145,69 +143,10 @@ func (p Picture) square(v []float32, y, x int) {
 	}
 }
 
-// components are the strongest principal components of a distribution.
-type components struct {
-	vectors    [][]float64 // orthonormal
-	deviations []float64   // about zero
-}
-
-// principal finds n of them in the vectors of length d that each adds. Moments are
-// taken about zero, which the mean of pictures is near.
-func principal(d, n int, each func(add func([]float32))) (*components, error) {
-	sum := make([]float64, d*d)
-	count := 0
-	each(func(v []float32) {
-		count++
-		for i, a := range v {
-			row := sum[i*d : i*d+i+1]
-			for j, b := range v[:i+1] {
-				row[j] += float64(a) * float64(b)
-			}
-		}
-	})
-	if count < d {
-		return nil, fmt.Errorf("network: %d samples of %d numbers are too few", count, d)
-	}
-	m := mat.NewSymDense(d, nil)
-	for i := range d {
-		for j := range i + 1 {
-			m.SetSym(i, j, sum[i*d+j]/float64(count))
-		}
-	}
-	var e mat.EigenSym
-	if !e.Factorize(m, true) {
-		return nil, fmt.Errorf("network: no principal components")
-	}
-	values := e.Values(nil)
-	var vectors mat.Dense
-	e.VectorsTo(&vectors)
-	order := make([]int, d)
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(i, j int) bool { return values[order[i]] > values[order[j]] })
-	c := &components{}
-	for _, k := range order[:n] {
-		c.vectors = append(c.vectors, mat.Col(nil, k, &vectors))
-		c.deviations = append(c.deviations, math.Sqrt(max(values[k], 1e-10)))
-	}
-	return c, nil
-}
-
-func (c *components) project(y, x []float32) {
-	for i, v := range c.vectors {
-		var s float64
-		for j, a := range v {
-			s += a * float64(x[j])
-		}
-		y[i] = float32(s)
-	}
-}
-
 // scales returns the factors that coefficients are multiplied by.
-func (c *components) scales() []float64 {
-	s := make([]float64, len(c.deviations))
-	for i, d := range c.deviations {
+func scales(c *principal.Components) []float64 {
+	s := make([]float64, len(c.Deviations))
+	for i, d := range c.Deviations {
 		s[i] = 1 / math.Sqrt(d)
 	}
 	return s

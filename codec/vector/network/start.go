@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"sort"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/burin-codec/burin/kernels"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
+	"github.com/burin-codec/burin/transform/principal"
 	"github.com/burin-codec/burin/vq"
 )
 
@@ -34,7 +32,7 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 	if c.Fine < d || c.Fine > 192 || c.Coarse < 4*d {
 		return fmt.Errorf("network: no start for %d and %d channels and vectors of %d", c.Fine, c.Coarse, d)
 	}
-	first, err := principal(192, c.Fine, func(add func([]float32)) {
+	first, err := principal.Find(192, c.Fine, func(add func([]float32)) {
 		v := make([]float32, 192)
 		for _, p := range pictures {
 			p.squares(func(y, x int) { p.square(v, y, x); add(v) })
@@ -43,7 +41,7 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	a := first.scales()
+	a := scales(first)
 	set := func(net *convnet.Net, index int, value func(o, i int) (float64, bool)) {
 		p := weightOf(net, index)
 		for o := range p.Rows {
@@ -54,9 +52,9 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 			}
 		}
 	}
-	set(n.Analysis, 0, func(o, i int) (float64, bool) { return first.vectors[o][i] * a[o], true })
+	set(n.Analysis, 0, func(o, i int) (float64, bool) { return first.Vectors[o][i] * a[o], true })
 	set(n.Analysis, 1, func(o, i int) (float64, bool) { return one(o == i) / a[i], true })
-	set(n.Reference, 0, func(o, i int) (float64, bool) { return first.vectors[o][i], true })
+	set(n.Reference, 0, func(o, i int) (float64, bool) { return first.Vectors[o][i], true })
 	// Channels beyond the coefficients keep their random inputs, for blocks to use.
 	set(n.Synthesis, 0, func(o, i int) (float64, bool) { return one(o == i) * a[i%d], o < 4*d })
 	set(n.Synthesis, 1, func(o, i int) (float64, bool) {
@@ -67,10 +65,10 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 		if i >= d {
 			return 0, true
 		}
-		return first.vectors[i][o] / a[i], true
+		return first.Vectors[i][o] / a[i], true
 	})
 	n.Refresh()
-	below := first.scales()[:d]
+	below := scales(first)[:d]
 	for l := Finest - 1; l >= 0; l-- {
 		if below, err = n.startPool(l, below, pictures); err != nil {
 			return err
@@ -87,7 +85,7 @@ func (n *Network) startPool(l int, below []float64, pictures []Picture) ([]float
 	if d > 4*finer || finer > c.Width {
 		return nil, fmt.Errorf("network: no start for vectors of %d, of four of %d in %d channels", d, finer, c.Width)
 	}
-	comps, err := principal(4*finer, d, func(add func([]float32)) {
+	comps, err := principal.Find(4*finer, d, func(add func([]float32)) {
 		v := make([]float32, 4*finer)
 		for _, p := range pictures {
 			y, s := n.Analysis.Forward(p.Data, convnet.Shape{N: 1, H: p.H, W: p.W}, []float32{0.5})
@@ -110,7 +108,7 @@ func (n *Network) startPool(l int, below []float64, pictures []Picture) ([]float
 	}
 	pool := weightOf(n.Pools[l], 0)
 	for o := range d {
-		for i, v := range comps.vectors[o] {
+		for i, v := range comps.Vectors[o] {
 			pool.Data[o*pool.Cols+i] = float32(v)
 		}
 	}
@@ -119,11 +117,11 @@ func (n *Network) startPool(l int, below []float64, pictures []Picture) ([]float
 	for o := range up.Rows {
 		if k, j := o/c.Width, o%c.Width; j < finer {
 			for i := range d {
-				up.Data[o*d+i] = float32(comps.vectors[i][k*finer+j] * below[j])
+				up.Data[o*d+i] = float32(comps.Vectors[i][k*finer+j] * below[j])
 			}
 		} else {
 			for i := range d { // their inputs are as large as the vectors
-				up.Data[o*d+i] *= float32(comps.scales()[i])
+				up.Data[o*d+i] *= float32(scales(comps)[i])
 			}
 		}
 	}
@@ -132,7 +130,7 @@ func (n *Network) startPool(l int, below []float64, pictures []Picture) ([]float
 		out.Data[o*out.Cols+o] = float32(1 / below[o])
 	}
 	n.Refresh()
-	return comps.scales(), nil
+	return scales(comps), nil
 }
 
 // startRate is the rate for which cells are worth a word at the start.
@@ -297,59 +295,10 @@ func (p Picture) square(v []float32, y, x int) {
 	}
 }
 
-// components are the strongest principal components of a distribution.
-type components struct {
-	vectors    [][]float64 // orthonormal
-	deviations []float64   // about zero
-}
-
-// principal finds n of them in the vectors of length d that each adds. Moments are
-// taken about zero, which the mean of pictures is near.
-func principal(d, n int, each func(add func([]float32))) (*components, error) {
-	sum := make([]float64, d*d)
-	count := 0
-	each(func(v []float32) {
-		count++
-		for i, a := range v {
-			row := sum[i*d : i*d+i+1]
-			for j, b := range v[:i+1] {
-				row[j] += float64(a) * float64(b)
-			}
-		}
-	})
-	if count < d {
-		return nil, fmt.Errorf("network: %d samples of %d numbers are too few", count, d)
-	}
-	m := mat.NewSymDense(d, nil)
-	for i := range d {
-		for j := range i + 1 {
-			m.SetSym(i, j, sum[i*d+j]/float64(count))
-		}
-	}
-	var e mat.EigenSym
-	if !e.Factorize(m, true) {
-		return nil, fmt.Errorf("network: no principal components")
-	}
-	values := e.Values(nil)
-	var vectors mat.Dense
-	e.VectorsTo(&vectors)
-	order := make([]int, d)
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(i, j int) bool { return values[order[i]] > values[order[j]] })
-	c := &components{}
-	for _, k := range order[:n] {
-		c.vectors = append(c.vectors, mat.Col(nil, k, &vectors))
-		c.deviations = append(c.deviations, math.Sqrt(max(values[k], 1e-10)))
-	}
-	return c, nil
-}
-
 // scales returns the factors that coefficients are multiplied by.
-func (c *components) scales() []float64 {
-	s := make([]float64, len(c.deviations))
-	for i, d := range c.deviations {
+func scales(c *principal.Components) []float64 {
+	s := make([]float64, len(c.Deviations))
+	for i, d := range c.Deviations {
 		s[i] = 1 / math.Sqrt(max(d, 1e-3))
 	}
 	return s
