@@ -215,6 +215,22 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// TestTargetsWithSearch does so at an effort that searches.
+func TestTargetsWithSearch(t *testing.T) {
+	m := picture("rgb", 128, 128)
+	o := options(t, codec.TargetQuality, 50)
+	o.Effort = 4
+	size := float64(len(encodeFile(t, m, o)))
+	o.Target = codec.Target{Kind: codec.TargetSize, Value: size}
+	if n := float64(len(encodeFile(t, m, o))); n > size || n < 0.85*size {
+		t.Errorf("size %v for %v", n, size)
+	}
+	o.Target = codec.Target{Kind: codec.TargetPSNR, Value: 20}
+	if _, err := decodeFile(t, encodeFile(t, m, o)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWorkersAndEfforts checks that files do not depend on the number of workers, and
 // that the search lowers what it minimises.
 func TestWorkersAndEfforts(t *testing.T) {

@@ -140,51 +140,114 @@ func stepWorth(rate int) float64 {
 	return 16 * math.Exp2(float64(rate)/1150)
 }
 
+// A goal is a target other than a quality.
+type goal struct {
+	psnr  float64 // to reach, if above 0
+	limit float64 // of bytes, if there is no such
+	fixed int64   // bytes beside the tiles
+}
+
+// met says whether a trial is within the limit, or good enough.
+func (g *goal) met(t *trial) bool {
+	if g.psnr > 0 {
+		return pixels.PSNR(t.mse) >= g.psnr
+	}
+	return float64(t.size()+g.fixed) <= g.limit
+}
+
+// How much a step of the rate changes the logarithm of bytes and the PSNR: of the shipped
+// model over its whole range.
+const (
+	bytesStep = 3.5 / convnet.RateUnit
+	psnrStep  = 13.0 / convnet.RateUnit
+)
+
+// missing returns about how far the rate of a trial is from the one that meets the goal,
+// with a little to spare.
+func (g *goal) missing(t *trial) int {
+	if g.psnr > 0 {
+		return int(math.Ceil((g.psnr + 0.01 - pixels.PSNR(t.mse)) / psnrStep))
+	}
+	room := max(g.limit-float64(g.fixed), 1)
+	return int(math.Floor(math.Log(0.998*room/float64(t.size())) / bytesStep))
+}
+
 // aim returns the rate and the tiles that meet the target, fixed bytes being taken by the
 // rest of the file.
 func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 	target := e.o.Target
-	measure := target.Kind == codec.TargetPSNR
-	progress := func(done int) { e.o.Progress(float64(done) / rateSteps) }
-	if target.Kind == codec.TargetQuality {
+	g := &goal{fixed: fixed, limit: target.Value}
+	switch target.Kind {
+	case codec.TargetQuality:
 		rate := int(math.Round(target.Value / 100 * convnet.RateUnit))
 		t, err := e.try(rate, false)
 		if err != nil {
 			return 0, nil, err
 		}
 		return rate, t.tiles, nil
+	case codec.TargetBPP:
+		h := e.src.Header()
+		g.limit = math.Floor(target.Value * float64(h.Width) * float64(h.Height) / 8)
+	case codec.TargetPSNR:
+		g.psnr = target.Value
 	}
-	h := e.src.Header()
-	limit := target.Value
-	if target.Kind == codec.TargetBPP {
-		limit = math.Floor(target.Value * float64(h.Width) * float64(h.Height) / 8)
-	}
-	// Quality grows with the rate, and so do bytes, nearly always: the highest rate that
-	// fits, or the lowest that is good enough.
-	enough := func(t *trial) bool {
-		if measure {
-			return pixels.PSNR(t.mse) >= target.Value
-		}
-		return float64(t.size()+fixed) > limit
-	}
-	lo, hi := 0, convnet.RateUnit
-	var below, above *trial // at lo and hi
-	var err error
-	if below, err = e.try(lo, measure); err != nil {
+	// The rate is found without the search, and then adjusted to what that changes.
+	search := e.search
+	e.search = nil
+	rate, best, err := e.bisect(g)
+	if err != nil {
 		return 0, nil, err
 	}
-	if enough(below) {
-		if target.Kind == codec.TargetSize {
-			return 0, nil, codec.UnsupportedError(fmt.Sprintf("learned: a size of %.0f bytes: the least for this picture is %d", limit, below.size()+fixed))
+	if e.search = search; search == nil {
+		return rate, best.tiles, nil
+	}
+	bestRate, found := rate, false
+	for i := range searchTries {
+		e.o.Progress(float64(rateSteps+i) / (rateSteps + searchTries))
+		t, err := e.try(rate, g.psnr > 0)
+		if err != nil {
+			return 0, nil, err
 		}
-		return lo, below.tiles, nil
+		closer := rate > bestRate
+		if g.psnr > 0 {
+			closer = rate < bestRate
+		}
+		if g.met(t) && (closer || !found) || !g.met(best) && !found {
+			best, bestRate, found = t, rate, true
+		}
+		next := min(max(rate+g.missing(t), 0), convnet.RateUnit)
+		if next == rate {
+			break
+		}
+		rate = next
+	}
+	return bestRate, best.tiles, nil
+}
+
+// bisect finds the highest rate within the limit, or the lowest that is good enough;
+// if there is none, the lowest or the highest there is.
+func (e *encoder) bisect(g *goal) (int, *trial, error) {
+	measure := g.psnr > 0
+	progress := func(done int) { e.o.Progress(float64(done) / (rateSteps + searchTries)) }
+	lo, hi := 0, convnet.RateUnit
+	below, err := e.try(lo, measure)
+	if err != nil {
+		return 0, nil, err
+	}
+	// Quality grows with the rate, and so do bytes, nearly always.
+	if g.met(below) == measure {
+		if !measure && e.o.Target.Kind == codec.TargetSize {
+			return 0, nil, codec.UnsupportedError(fmt.Sprintf("learned: a size of %.0f bytes: the least for this picture is %d", g.limit, below.size()+g.fixed))
+		}
+		return lo, below, nil
 	}
 	progress(1)
-	if above, err = e.try(hi, measure); err != nil {
+	above, err := e.try(hi, measure)
+	if err != nil {
 		return 0, nil, err
 	}
-	if !enough(above) {
-		return hi, above.tiles, nil
+	if g.met(above) != measure {
+		return hi, above, nil
 	}
 	for step := 2; hi-lo > 1 && step < rateSteps; step++ {
 		progress(step)
@@ -193,17 +256,21 @@ func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		if enough(t) {
+		if g.met(t) == measure {
 			hi, above = mid, t
 		} else {
 			lo, below = mid, t
 		}
 	}
 	if measure {
-		return hi, above.tiles, nil
+		return hi, above, nil
 	}
-	return lo, below.tiles, nil
+	return lo, below, nil
 }
 
-// rateSteps bounds how many rates are tried for a target.
-const rateSteps = 12
+// rateSteps bounds how many rates are tried for a target, and searchTries how many with
+// the search.
+const (
+	rateSteps   = 12
+	searchTries = 3
+)
