@@ -27,11 +27,11 @@ func ordered(ctx context.Context, workers int, read func(*job) (bool, error), wo
 	for range cap(free) {
 		free <- &job{done: make(chan struct{}, 1)}
 	}
-	todo, order := make(chan *job, cap(free)), make(chan *job, cap(free))
+	queued, order := make(chan *job, cap(free)), make(chan *job, cap(free))
 	var readErr error
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		defer close(todo)
+		defer close(queued)
 		defer close(order)
 		for ctx.Err() == nil {
 			var j *job
@@ -45,14 +45,14 @@ func ordered(ctx context.Context, workers int, read func(*job) (bool, error), wo
 				readErr = err
 				return
 			}
-			todo <- j
+			queued <- j
 			order <- j
 		}
 	})
 	for range workers {
 		wait.Go(func() {
 			var c coder
-			for j := range todo {
+			for j := range queued {
 				work(&c, j)
 				j.done <- struct{}{}
 			}
