@@ -144,7 +144,8 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 	return err
 }
 
-// calibrationCrops are enough for the tables: more change the rate by less than 0.1 %.
+// calibrationCrops are what magnitudes and frequencies are taken from: 6 million pixels, some
+// 40 seconds.
 const calibrationCrops = 96
 
 // learnedNetwork returns the trained network, and what frees it.

@@ -103,8 +103,8 @@ func (s *searcher) improve(ctx context.Context, m *Model, y, x []int16, shape co
 }
 
 // How far a latent moves in the first iterations, in steps, and the first and the last
-// temperature: best of a few tried on two crops of photographs, where half as much and
-// twice as much cost 0.1 to 0.3 % more.
+// temperature: best of six settings tried on two crops of photographs, which differed by up
+// to 0.3 % of the loss.
 const (
 	searchRate = 0.01
 	warm, cold = 0.5, 0.2
