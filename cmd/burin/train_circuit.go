@@ -60,11 +60,8 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if out == "" || c.String("data") == "" {
 		return usagef("train circuit: empty file name")
 	}
-	if _, err := os.Lstat(out); out != stdio && !c.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("%s exists; use -f to overwrite it", out)
+	if err := mayWrite(c, out); err != nil {
+		return err
 	}
 	corpus, err := dataset.Open(c.String("data"), nil)
 	if err != nil {
@@ -95,12 +92,7 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintf(s.stderr, "epoch %d of %d: %.4f bits a value%s, %v\n", p.Epoch, p.Epochs, p.Train, held, p.Time.Round(time.Second))
 	}
 	if checkpoint != "" {
-		o.Checkpoint = func(t *circuit.Trainer) error {
-			return s.write(ctx, checkpoint, func(w io.Writer) error {
-				_, err := t.WriteTo(w)
-				return err
-			})
-		}
+		o.Checkpoint = func(t *circuit.Trainer) error { return s.save(ctx, checkpoint, t) }
 	}
 	t, err := circuitTrainer(checkpoint, data, o)
 	if errors.Is(err, circuit.ErrOptions) {

@@ -29,24 +29,10 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 			"interrupted goes on when it is started again, also with more steps or other rates.\n" +
 			"A model in integers is what burin encode --codec learned --model takes; magnitudes and\n" +
 			"frequencies for it are taken from crops of the data.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "data", Required: true, Usage: "folder of pictures to train on", TakesFile: true},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write: the weights if its name ends in .safetensors, the model in integers otherwise", TakesFile: true},
-			&cli.StringFlag{Name: "from", Usage: "weights (safetensors) to make the model of, without training", TakesFile: true},
+		Flags: append(pictureTrainingFlags(o.Steps, o.Batch, o.Side, o.Every, o.Rate, o.Decay, o.Seed),
 			&cli.StringFlag{Name: "start", Usage: "weights (safetensors) to start from, instead of principal components", TakesFile: true},
 			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or of the shipped model)"},
-			&cli.StringFlag{Name: "validation", Usage: "folder of other pictures, to report on", TakesFile: true},
-			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written at every report", TakesFile: true},
-			&cli.IntFlag{Name: "steps", Value: o.Steps, Usage: "batches in all"},
-			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "crops in a batch"},
-			&cli.IntFlag{Name: "side", Value: o.Side, Usage: "of a crop, in pixels: a multiple of 64"},
-			&cli.Float64Flag{Name: "rate", Value: o.Rate, Usage: "of learning"},
-			&cli.Float64Flag{Name: "decay", Value: o.Decay, Usage: "share of the steps, at the end, in which the rate falls to nothing"},
-			&cli.IntFlag{Name: "every", Value: o.Every, Usage: "steps between reports"},
-			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the first weights, the crops and the noise"},
-			workersFlag(),
-			forceFlag(),
-		},
+		),
 		Action: s.trainLearned,
 	}
 }
@@ -59,11 +45,8 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 	if out == "" || c.String("data") == "" {
 		return usagef("train learned: empty file name")
 	}
-	if _, err := os.Lstat(out); out != stdio && !c.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("%s exists; use -f to overwrite it", out)
+	if err := mayWrite(c, out); err != nil {
+		return err
 	}
 	o := train.DefaultOptions()
 	o.Steps, o.Batch, o.Side, o.Every = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every")
@@ -109,12 +92,7 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 		fmt.Fprintf(s.stderr, "%s; %v\n", line, p.Time.Round(time.Second))
 	}
 	if checkpoint != "" {
-		o.Checkpoint = func(t *train.Trainer) error {
-			return s.write(ctx, checkpoint, func(w io.Writer) error {
-				_, err := t.WriteTo(w)
-				return err
-			})
-		}
+		o.Checkpoint = func(t *train.Trainer) error { return s.save(ctx, checkpoint, t) }
 	}
 	net, done, err := s.learnedNetwork(ctx, c, start, data, held, o)
 	if err != nil {

@@ -28,25 +28,11 @@ func (s *streams) trainVectorCommand() *cli.Command {
 			"running statistics have it, RGB PSNR and MS-SSIM of luma; and what share of each codebook's\n" +
 			"words is in use. With --checkpoint, training that was interrupted goes on when it is started\n" +
 			"again, also with more steps or other rates.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "data", Required: true, Usage: "folder of pictures to train on", TakesFile: true},
-			&cli.StringFlag{Name: "out", Required: true, Usage: "file to write: the weights if its name ends in .safetensors, the model in integers otherwise", TakesFile: true},
-			&cli.StringFlag{Name: "from", Usage: "weights (safetensors) to make the model of, without training", TakesFile: true},
-			&cli.StringFlag{Name: "validation", Usage: "folder of other pictures, to report on", TakesFile: true},
-			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written at every report", TakesFile: true},
+		Flags: append(pictureTrainingFlags(o.Steps, o.Batch, o.Side, o.Every, o.Rate, o.Decay, o.Seed),
 			&cli.StringFlag{Name: "config", Usage: "what differs in the architecture, as JSON"},
-			&cli.IntFlag{Name: "steps", Value: o.Steps, Usage: "batches in all"},
-			&cli.IntFlag{Name: "batch", Value: o.Batch, Usage: "crops in a batch"},
-			&cli.IntFlag{Name: "side", Value: o.Side, Usage: "of a crop, in pixels: a multiple of 64"},
-			&cli.IntFlag{Name: "start", Value: o.Start, Usage: "crops that the first codebooks are made of"},
-			&cli.Float64Flag{Name: "rate", Value: o.Rate, Usage: "of learning"},
-			&cli.Float64Flag{Name: "decay", Value: o.Decay, Usage: "share of the steps, at the end, in which the rate falls to nothing"},
+			&cli.IntFlag{Name: "start-crops", Value: o.Start, Usage: "crops that the first codebooks are made of"},
 			&cli.Float64Flag{Name: "ms-ssim", Value: o.MSSSIM, Usage: "what 1 - MS-SSIM of luma costs, in squared errors of 8-bit samples"},
-			&cli.IntFlag{Name: "every", Value: o.Every, Usage: "steps between reports"},
-			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the first weights and the crops"},
-			workersFlag(),
-			forceFlag(),
-		},
+		),
 		Action: s.trainVector,
 	}
 }
@@ -59,14 +45,11 @@ func (s *streams) trainVector(ctx context.Context, c *cli.Command) error {
 	if out == "" || c.String("data") == "" {
 		return usagef("train vector: empty file name")
 	}
-	if _, err := os.Lstat(out); out != stdio && !c.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
-		if err != nil {
-			return err
-		}
-		return fmt.Errorf("%s exists; use -f to overwrite it", out)
+	if err := mayWrite(c, out); err != nil {
+		return err
 	}
 	o := train.DefaultOptions()
-	o.Steps, o.Batch, o.Side, o.Every, o.Start = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every"), c.Int("start")
+	o.Steps, o.Batch, o.Side, o.Every, o.Start = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every"), c.Int("start-crops")
 	o.Rate, o.Decay, o.MSSSIM, o.Seed, o.Workers = c.Float64("rate"), c.Float64("decay"), c.Float64("ms-ssim"), c.Uint64("seed"), c.Int("workers")
 	if text := c.String("config"); text != "" {
 		if err := json.Unmarshal([]byte(text), &o.Config); err != nil {
@@ -89,12 +72,7 @@ func (s *streams) trainVector(ctx context.Context, c *cli.Command) error {
 	}
 	o.Progress = func(p train.Progress) { fmt.Fprintln(s.stderr, vectorProgress(p)) }
 	if checkpoint != "" {
-		o.Checkpoint = func(t *train.Trainer) error {
-			return s.write(ctx, checkpoint, func(w io.Writer) error {
-				_, err := t.WriteTo(w)
-				return err
-			})
-		}
+		o.Checkpoint = func(t *train.Trainer) error { return s.save(ctx, checkpoint, t) }
 	}
 	net, done, err := s.vectorNetwork(ctx, c, data, held, o)
 	if err != nil {

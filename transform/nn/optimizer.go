@@ -130,6 +130,18 @@ func Cosine(from, to float64, step, steps int) float64 {
 	return to + (from-to)*(1+math.Cos(math.Pi*float64(step)/float64(steps)))/2
 }
 
+// Trapezoid is a rate that rises over the first warm of so many steps, stays, and falls to
+// nothing over the share decay of them at the end.
+func Trapezoid(rate float64, step, steps, warm int, decay float64) float64 {
+	if step < warm {
+		rate *= float64(step+1) / float64(warm)
+	}
+	if falling := int(decay * float64(steps)); step > steps-falling {
+		rate *= float64(steps-step) / float64(falling)
+	}
+	return rate
+}
+
 // An Average is an exponentially decaying average of parameters over the steps of
 // training; it is often better than the last of them.
 type Average struct {

@@ -304,3 +304,11 @@ func TestAverage(t *testing.T) {
 		t.Errorf("after the second swap it is %v", p.Data[19])
 	}
 }
+
+func TestTrapezoid(t *testing.T) {
+	for step, want := range map[int]float64{0: 0.5, 1: 1, 2: 1.5, 3: 2, 9: 2, 12: 2, 14: 1, 15: 0.5, 16: 0} {
+		if got := Trapezoid(2, step, 16, 4, 0.25); got != want {
+			t.Errorf("step %d: %v, not %v", step, got, want)
+		}
+	}
+}

@@ -170,15 +170,7 @@ func (t *Trainer) Step() int { return t.step }
 
 // rate returns the learning rate of the next step.
 func (t *Trainer) rate() float64 {
-	o := &t.o
-	rate := o.Rate
-	if t.step < o.Warm {
-		rate *= float64(t.step+1) / float64(o.Warm)
-	}
-	if falling := int(o.Decay * float64(o.Steps)); t.step > o.Steps-falling {
-		rate *= float64(o.Steps-t.step) / float64(falling)
-	}
-	return rate
+	return nn.Trapezoid(t.o.Rate, t.step, t.o.Steps, t.o.Warm, t.o.Decay)
 }
 
 // measureEvery is how many steps lie between measurements of the vectors' weight.
