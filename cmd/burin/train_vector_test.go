@@ -32,7 +32,7 @@ func TestVector(t *testing.T) {
 		writeFile(t, "in/"+string(rune('a'+i))+".png", b.Bytes())
 	}
 	train := []string{"train", "vector", "--data", "in", "--validation", "in", "--config", tinyVector,
-		"--side", "64", "--batch", "2", "--start", "60", "--every", "2", "--steps", "4", "--checkpoint", "c", "--out", "v.model"}
+		"--side", "64", "--batch", "2", "--start-crops", "60", "--every", "2", "--steps", "4", "--checkpoint", "c", "--out", "v.model"}
 	r := mustRun(t, nil, train...)
 	if !strings.Contains(r.stderr, "step 4 of 4") || !strings.Contains(r.stderr, "held out") || !strings.Contains(r.stdout, "5 codebooks") {
 		t.Errorf("printed %q and %q", r.stdout, r.stderr)
