@@ -47,6 +47,7 @@ func (s *streams) benchCommand() *cli.Command {
 		UsageText: "burin bench [options]\n" +
 			"burin bench report [options] JOURNAL...\n" +
 			"burin bench bdrate --anchor CURVE [options] JOURNAL...\n" +
+			"burin bench atsize [options] JOURNAL...\n" +
 			"burin bench small [options] IN\n" +
 			"burin bench vq [options]",
 		Description: "Codes all pictures of a corpus with codecs of burin and with programs on the PATH,\n" +
@@ -74,7 +75,7 @@ func (s *streams) benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: defaultOut, TakesFile: true, Usage: "`DIR` for the journal and the reports"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON instead of a table"},
 		}, reportFlags()...),
-		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchSmallCommand(), s.benchVQCommand()},
+		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchAtSizeCommand(), s.benchSmallCommand(), s.benchVQCommand()},
 		Action:   s.bench,
 	}
 }

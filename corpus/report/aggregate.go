@@ -164,7 +164,7 @@ func (r *Report) addCurve(name string, all []*series) {
 	out.Versions = slices.SortedFunc(maps.Keys(versions), compareNatural)
 	out.Machines = slices.Sorted(maps.Keys(machines))
 	if len(out.Versions) > 1 {
-		r.note("%s was run in several versions: %s.", name, strings.Join(out.Versions, "; "))
+		r.note(severalVersions, name, strings.Join(out.Versions, "; "))
 	}
 
 	// The pictures that all points coded.

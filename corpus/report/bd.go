@@ -47,9 +47,7 @@ func (r *Report) side(c *curve, m int, pictures []int, finish func(float64) floa
 	for _, p := range c.points {
 		bpp, quality := make([]float64, len(pictures)), make([]float64, len(pictures))
 		for i, n := range pictures {
-			cell := p.at(n)
-			bpp[i] = 8 * float64(cell.bytes) / float64(r.rows.pictures[n].pixels())
-			quality[i] = cell.metrics[m]
+			bpp[i], quality[i] = r.rows.bpp(p, n), p.at(n).metrics[m]
 		}
 		s.bpp, s.quality = append(s.bpp, bpp), append(s.quality, quality)
 	}

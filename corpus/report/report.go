@@ -21,9 +21,10 @@
 // rate looks better because it failed on a difficult picture; how many that are
 // is stated, and curves that lack pictures are named in the notes. A rate that
 // failed on every picture is listed and left out of this. Comparisons (BD-rate,
-// size relative to the anchor) are over the pictures that both sides coded. Sums
-// run in the order of the pictures' names, so that the same rows give the same
-// figures, bit by bit, in whatever order they come.
+// size relative to the anchor) are over the pictures that both sides coded. Values
+// at a size (AtSize) are of all pictures of the report, or there are none. Sums run
+// in the order of the pictures' names, so that the same rows give the same figures,
+// bit by bit, in whatever order they come.
 //
 // # Memory
 //
