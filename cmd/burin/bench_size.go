@@ -21,6 +21,7 @@ func (s *streams) benchAtSizeCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.FloatSliceFlag{Name: "bpp", Value: []float64{0.03, 0.06, 0.1, 0.15}, DefaultText: "0.03,0.06,0.1,0.15", Usage: "`SIZES` in bits per pixel"},
 			&cli.StringSliceFlag{Name: "metrics", Value: []string{report.PSNR, report.MSSSIM}, DefaultText: "psnr,ms_ssim", Usage: "which of " + strings.Join(report.SizeMetrics(), ", ")},
+			&cli.StringFlag{Name: "anchor", Usage: "compare with this `CURVE` over the pictures that both have at a size; the start of its name will do"},
 			jsonFlag(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -28,7 +29,7 @@ func (s *streams) benchAtSizeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			t, err := r.AtSize(c.FloatSlice("bpp"), c.StringSlice("metrics"))
+			t, err := r.AtSize(c.FloatSlice("bpp"), c.StringSlice("metrics"), c.String("anchor"))
 			if err != nil {
 				return usageError{fmt.Errorf("%s: %w", c.Name, err)}
 			}

@@ -19,7 +19,8 @@ type SizeTable struct {
 	Checksum string      `json:"checksum"` // see Report.Checksum
 	BPP      []float64   `json:"bpp"`      // the sizes, in bits per pixel
 	Metrics  []string    `json:"metrics"`
-	Curves   []SizeCurve `json:"curves"` // by name
+	Anchor   string      `json:"anchor,omitempty"` // the curve that others are compared with
+	Curves   []SizeCurve `json:"curves"`           // by name
 	Notes    []string    `json:"notes,omitempty"`
 }
 
@@ -45,6 +46,13 @@ type SizeValue struct {
 	Larger   int      `json:"larger,omitempty"`  // whose smallest file is larger than this
 	Smaller  int      `json:"smaller,omitempty"` // whose largest file is smaller than this
 	Mean     *float64 `json:"mean,omitempty"`    // nil unless all pictures have a value
+	// Common is how many pictures have a value here and on the anchor's curve, and
+	// Difference the mean over these of this curve's value less the anchor's, nil if
+	// there are none.
+	Common     int      `json:"common,omitempty"`
+	Difference *float64 `json:"difference,omitempty"`
+
+	each []float64 // by picture, NaN for none
 }
 
 // SizeMetrics returns the metrics that AtSize takes.
@@ -65,10 +73,14 @@ func SizeMetrics() []string {
 // a value, so that all means are of the same pictures. Unlike the points of a
 // Curve, a picture that failed at some of the rates is not left out.
 //
+// Where a curve does not go so low, or so high, it may still be compared with an anchor:
+// at each size over those pictures that both have values of. The anchor is the name of a
+// curve, or its start if there is but one; empty for none.
+//
 // The sizes must be positive, the metrics be of SizeMetrics, and none of either be
 // given twice. A report that was read from JSON has no single pictures and gives
 // an error.
-func (r *Report) AtSize(bpp []float64, metrics []string) (*SizeTable, error) {
+func (r *Report) AtSize(bpp []float64, metrics []string, anchor string) (*SizeTable, error) {
 	indices, err := checkSizes(bpp, metrics)
 	if err != nil {
 		return nil, err
@@ -86,10 +98,57 @@ func (r *Report) AtSize(bpp []float64, metrics []string) (*SizeTable, error) {
 			r.addSizes(t, c, indices)
 		}
 	}
+	if anchor != "" {
+		if err := t.compare(anchor); err != nil {
+			return nil, err
+		}
+	}
+	for i := range t.Curves {
+		for k := range t.Curves[i].Values {
+			t.Curves[i].Values[k].each = nil // it has served
+		}
+	}
 	if len(lossless) > 0 {
 		t.note("Lossless curves are left out: %s.", strings.Join(lossless, ", "))
 	}
 	return t, nil
+}
+
+// compare sets the differences from an anchor.
+func (t *SizeTable) compare(anchor string) error {
+	base := -1
+	for i := range t.Curves {
+		switch name := t.Curves[i].Name; {
+		case name == anchor:
+			base = i
+		case strings.HasPrefix(name, anchor) && base < 0:
+			base = i
+		case strings.HasPrefix(name, anchor) && t.Curves[base].Name != anchor:
+			return fmt.Errorf("report: several curves begin with %q", anchor)
+		}
+	}
+	if base < 0 {
+		return fmt.Errorf("report: no curve %q at a size", anchor)
+	}
+	t.Anchor = t.Curves[base].Name
+	for i := range t.Curves {
+		if i == base {
+			continue
+		}
+		for k := range t.Curves[i].Values {
+			v, sum := &t.Curves[i].Values[k], 0.0
+			for p, own := range v.each {
+				if d := own - t.Curves[base].Values[k].each[p]; !math.IsNaN(d) {
+					v.Common++
+					sum += d
+				}
+			}
+			if mean := sum / float64(v.Common); v.Common > 0 && !math.IsInf(mean, 0) {
+				v.Difference = pointer(round(mean, decimals(v.Metric)))
+			}
+		}
+	}
+	return nil
 }
 
 // checkSizes checks the arguments of AtSize and returns the indices of the metrics.
@@ -215,10 +274,13 @@ func (r *Report) valuesAt(bpp []float64, points []*series, m int) (values []Size
 	values = make([]SizeValue, len(bpp))
 	sums := make([]float64, len(bpp))
 	for k, v := range bpp {
-		values[k] = SizeValue{BPP: v, Metric: metricNames[m]}
+		values[k] = SizeValue{BPP: v, Metric: metricNames[m], each: make([]float64, len(r.order))}
+		for i := range values[k].each {
+			values[k].each[i] = math.NaN()
+		}
 	}
 	scale, back := sizeScale(m)
-	for _, p := range r.order {
+	for i, p := range r.order {
 		var c sizeCurve
 		for _, s := range points {
 			if s.at(p).state != coded {
@@ -246,7 +308,8 @@ func (r *Report) valuesAt(bpp []float64, points []*series, m int) (values []Size
 				v.Smaller++
 			default:
 				v.Pictures++
-				sums[k] += back(c.at(x))
+				v.each[i] = back(c.at(x))
+				sums[k] += v.each[i]
 			}
 		}
 	}

@@ -20,7 +20,7 @@ func measures(psnr, msssimdB float64) map[string]float64 {
 
 func atSize(t testing.TB, r *Report, bpp []float64, metrics ...string) *SizeTable {
 	t.Helper()
-	table, err := r.AtSize(bpp, metrics)
+	table, err := r.AtSize(bpp, metrics, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestAtSizeErrors(t *testing.T) {
 		{[]float64{1}, []string{PSNRMeanMSE}, "only psnr, psnr_yuv, ssim, ms_ssim, ms_ssim_db, ssimulacra2, butteraugli"},
 		{[]float64{1}, []string{PSNR, PSNR}, "the metric psnr is given twice"},
 	} {
-		if table, err := r.AtSize(c.bpp, c.metrics); err == nil || !strings.Contains(err.Error(), c.want) {
+		if table, err := r.AtSize(c.bpp, c.metrics, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, %v: %+v, %v", c.bpp, c.metrics, table, err)
 		}
 	}
@@ -234,7 +234,54 @@ func TestAtSizeErrors(t *testing.T) {
 	if err := json.Unmarshal([]byte(output(t, r.JSON)), read); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read.AtSize([]float64{1}, []string{PSNR}); err == nil || !strings.Contains(err.Error(), "no rows") {
+	if _, err := read.AtSize([]float64{1}, []string{PSNR}, ""); err == nil || !strings.Contains(err.Error(), "no rows") {
 		t.Error(err)
+	}
+}
+
+// TestAtSizeAnchor has an anchor that only one of two pictures has at a size.
+func TestAtSizeAnchor(t *testing.T) {
+	var rows []*bench.Row
+	add := func(picture, curve string, shift float64, sizes ...int64) {
+		for i, bytes := range sizes {
+			octaves := math.Log2(float64(bytes) / 100)
+			rows = append(rows, row(picture, curve, fmt.Sprintf("q%d", i), bytes, measures(30+shift+2*octaves, 10)))
+		}
+	}
+	add("a", "base", 0, 100, 800)
+	add("b", "base", 0, 300, 800)
+	add("a", "other", 1, 100, 800)
+	add("b", "other", 3, 100, 800)
+	add("a", "late", 0, 400, 800)
+	add("b", "late", 0, 400, 800)
+	r := build(t, nil, rows...)
+	table, err := r.AtSize([]float64{0.2, 0.4}, []string{PSNR}, "bas")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		curve      string
+		k, common  int
+		difference float64
+	}{{"other", 0, 1, 1}, {"other", 1, 2, 2}, {"late", 0, 0, math.NaN()}, {"late", 1, 2, 0}, {"base", 1, 0, math.NaN()}} {
+		i := slices.IndexFunc(table.Curves, func(c SizeCurve) bool { return c.Name == want.curve })
+		v := table.Curves[i].Values[want.k]
+		if v.Common != want.common || (v.Difference == nil) != math.IsNaN(want.difference) || v.Difference != nil && math.Abs(*v.Difference-want.difference) > 1e-3 {
+			t.Errorf("%s at %v: %d in common, %v", want.curve, v.BPP, v.Common, v.Difference)
+		}
+	}
+	var b strings.Builder
+	if err := table.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"less base, over", "+1.00 (1)", "+2.00 (2)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in %s", want, &b)
+		}
+	}
+	for _, anchor := range []string{"x", "bases"} {
+		if _, err := r.AtSize([]float64{0.2}, []string{PSNR}, anchor); err == nil {
+			t.Errorf("%q was taken for an anchor", anchor)
+		}
 	}
 }

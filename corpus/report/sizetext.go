@@ -37,6 +37,10 @@ func (t *SizeTable) Text(w io.Writer) error {
 		if t.lacking() {
 			fmt.Fprintln(&b, "n/N: only n of the N pictures have a value at this size, so there is no mean.")
 		}
+		if t.Anchor != "" {
+			fmt.Fprintf(&b, "\nless %s, over the pictures that both have at the size\n", printable(t.Anchor))
+			t.writeDifferences(&b)
+		}
 	}
 	for _, n := range t.Notes {
 		fmt.Fprintln(&b, printable("Note: "+n))
@@ -58,8 +62,52 @@ func (t *SizeTable) lacking() bool {
 }
 
 func (t *SizeTable) writeTable(b *bytes.Buffer) {
+	w := t.newTable("curve", "lowest", "range")
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		row := table.Row{short(printable(c.Name), 30), none, none}
+		if c.Lowest != nil {
+			row[1] = fmt.Sprintf("%.4f", *c.Lowest)
+		}
+		if c.Range != nil {
+			row[2] = fmt.Sprintf("%.4f–%.4f", c.Range[0], c.Range[1])
+		}
+		for j := range c.Values {
+			row = append(row, c.Values[j].cell(t.Pictures))
+		}
+		w.AppendRow(row)
+	}
+	render(b, w)
+}
+
+func (t *SizeTable) writeDifferences(b *bytes.Buffer) {
+	w := t.newTable("curve")
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		if c.Name == t.Anchor {
+			continue
+		}
+		row := table.Row{short(printable(c.Name), 30)}
+		for j := range c.Values {
+			v := &c.Values[j]
+			cell := none
+			if v.Difference != nil {
+				cell = fmt.Sprintf("%+.*f (%d)", v.digits(), *v.Difference, v.Common)
+			}
+			row = append(row, cell)
+		}
+		w.AppendRow(row)
+	}
+	render(b, w)
+}
+
+// newTable returns a table of these columns and one for each size and metric.
+func (t *SizeTable) newTable(columns ...string) table.Writer {
 	w := newTextTable()
-	sizes, header := table.Row{"", "", ""}, table.Row{"curve", "lowest", "range"}
+	var sizes, header table.Row
+	for _, name := range columns {
+		sizes, header = append(sizes, ""), append(header, name)
+	}
 	for _, v := range t.BPP {
 		for i, m := range t.Metrics {
 			size := ""
@@ -76,20 +124,11 @@ func (t *SizeTable) writeTable(b *bytes.Buffer) {
 		config = append(config, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	w.SetColumnConfigs(config)
-	for i := range t.Curves {
-		c := &t.Curves[i]
-		row := table.Row{short(printable(c.Name), 30), none, none}
-		if c.Lowest != nil {
-			row[1] = fmt.Sprintf("%.4f", *c.Lowest)
-		}
-		if c.Range != nil {
-			row[2] = fmt.Sprintf("%.4f–%.4f", c.Range[0], c.Range[1])
-		}
-		for j := range c.Values {
-			row = append(row, c.Values[j].cell(t.Pictures))
-		}
-		w.AppendRow(row)
-	}
+	return w
+}
+
+// render writes a table, indented.
+func render(b *bytes.Buffer, w table.Writer) {
 	for s := range strings.SplitSeq(w.Render(), "\n") {
 		fmt.Fprintln(b, strings.TrimRight("  "+s, " "))
 	}
@@ -100,12 +139,16 @@ func (v *SizeValue) cell(pictures int) string {
 	if v.Mean == nil {
 		return fmt.Sprintf("%d/%d", v.Pictures, pictures)
 	}
-	decimals := 2
+	return strconv.FormatFloat(*v.Mean, 'f', v.digits(), 64)
+}
+
+// digits is how many decimals are shown.
+func (v *SizeValue) digits() int {
 	switch v.Metric {
 	case SSIM, MSSSIM:
-		decimals = 4
+		return 4
 	case SSIMULACRA2:
-		decimals = 1
+		return 1
 	}
-	return strconv.FormatFloat(*v.Mean, 'f', decimals, 64)
+	return 2
 }
