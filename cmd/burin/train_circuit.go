@@ -7,9 +7,7 @@ import (
 	"image"
 	"image/color"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -53,14 +51,8 @@ func (s *streams) trainCircuitCommand() *cli.Command {
 }
 
 func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
-	if c.Args().Present() {
-		return usagef("train circuit: unexpected argument %q", c.Args().First())
-	}
-	out, checkpoint := c.String("out"), c.String("checkpoint")
-	if out == "" || c.String("data") == "" {
-		return usagef("train circuit: empty file name")
-	}
-	if err := mayWrite(c, out); err != nil {
+	out, checkpoint, err := trainingFiles(c)
+	if err != nil {
 		return err
 	}
 	corpus, err := dataset.Open(c.String("data"), nil)
@@ -94,7 +86,11 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if checkpoint != "" {
 		o.Checkpoint = func(t *circuit.Trainer) error { return s.save(ctx, checkpoint, t) }
 	}
-	t, err := circuitTrainer(checkpoint, data, o)
+	t, err := trainer(checkpoint, func(r io.Reader) (*circuit.Trainer, error) {
+		return circuit.ResumeTrainer(r, data, o)
+	}, func() (*circuit.Trainer, error) {
+		return circuit.NewTrainer(data, o)
+	})
 	if errors.Is(err, circuit.ErrOptions) {
 		return usageError{err}
 	}
@@ -116,39 +112,7 @@ func (s *streams) trainCircuit(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	file, err := m.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	if err := s.write(ctx, out, func(w io.Writer) error {
-		_, err := w.Write(file)
-		return err
-	}); err != nil {
-		return err
-	}
-	if out != stdio {
-		_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, %v\n", out, len(file), m)
-	}
-	return err
-}
-
-// circuitTrainer returns a trainer that goes on from a checkpoint if there is one.
-func circuitTrainer(checkpoint string, d *circuit.Dataset, o *circuit.Options) (*circuit.Trainer, error) {
-	if checkpoint != "" {
-		f, err := os.Open(checkpoint)
-		if err == nil {
-			defer f.Close()
-			t, err := circuit.ResumeTrainer(f, d, o)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", checkpoint, err)
-			}
-			return t, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	return circuit.NewTrainer(d, o)
+	return s.writeModel(ctx, out, m)
 }
 
 // circuitData reads the first pictures of a corpus, of one size, all for most 0. The values of a picture are its

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -29,7 +25,7 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 			"interrupted goes on when it is started again, also with more steps or other rates.\n" +
 			"A model in integers is what burin encode --codec learned --model takes; magnitudes and\n" +
 			"frequencies for it are taken from crops of the data.",
-		Flags: append(pictureTrainingFlags(o.Steps, o.Batch, o.Side, o.Every, o.Rate, o.Decay, o.Seed),
+		Flags: append(pictureTrainingFlags(o.Options),
 			&cli.StringFlag{Name: "start", Usage: "weights (safetensors) to start from, instead of principal components", TakesFile: true},
 			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or of the shipped model)"},
 		),
@@ -38,63 +34,45 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 }
 
 func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
-	if c.Args().Present() {
-		return usagef("train learned: unexpected argument %q", c.Args().First())
-	}
-	out, checkpoint := c.String("out"), c.String("checkpoint")
-	if out == "" || c.String("data") == "" {
-		return usagef("train learned: empty file name")
-	}
-	if err := mayWrite(c, out); err != nil {
+	out, checkpoint, err := trainingFiles(c)
+	if err != nil {
 		return err
 	}
 	o := train.DefaultOptions()
-	o.Steps, o.Batch, o.Side, o.Every = c.Int("steps"), c.Int("batch"), c.Int("side"), c.Int("every")
-	o.Rate, o.Decay, o.Seed, o.Workers = c.Float64("rate"), c.Float64("decay"), c.Uint64("seed"), c.Int("workers")
+	setTrainingOptions(c, &o.Options)
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
 	var start *network.Network
 	if name := c.String("start"); name != "" {
-		var err error
-		if start, err = readNetwork(name, pool); err != nil {
+		if start, err = readWeights(name, pool, network.ReadSafetensors); err != nil {
 			return err
 		}
 		o.Config = start.Config
 	}
-	if text := c.String("config"); text != "" {
-		if err := json.Unmarshal([]byte(text), &o.Config); err != nil {
-			return usagef("train learned: --config: %v", err)
-		}
+	if err := setConfig(c, &o.Config); err != nil {
+		return err
 	}
 	if err := o.Check(); err != nil {
 		return usageError{err}
 	}
-	warn := func(err error) { fmt.Fprintf(s.stderr, "burin: left out: %v\n", err) }
-	data, err := train.Load(ctx, c.String("data"), o.Side, warn)
+	data, held, err := s.trainingData(ctx, c, o.Side, 64)
 	if err != nil {
 		return err
 	}
-	var held *train.Data
-	if folder := c.String("validation"); folder != "" {
-		if held, err = train.Load(ctx, folder, 64, warn); err != nil {
-			return err
-		}
-	}
-	o.Progress = func(p train.Progress) {
-		line := fmt.Sprintf("step %d of %d: loss %.4f, %.3f bpp", p.Step, p.Steps, p.Loss, p.BPP)
-		if p.Points != nil {
-			var points []string
-			for _, q := range p.Points {
-				points = append(points, fmt.Sprintf("%.4f (%.4f) %.2f", q.BPP, q.HyperBPP, q.PSNR))
-			}
-			line += fmt.Sprintf("; held out %.4f: %s", p.Score, strings.Join(points, ", "))
-		}
-		fmt.Fprintf(s.stderr, "%s; %v\n", line, p.Time.Round(time.Second))
-	}
+	o.Progress = func(p train.Progress) { fmt.Fprintln(s.stderr, learnedProgress(p)) }
 	if checkpoint != "" {
 		o.Checkpoint = func(t *train.Trainer) error { return s.save(ctx, checkpoint, t) }
 	}
-	net, done, err := s.learnedNetwork(ctx, c, start, data, held, o)
+	net, done, err := trainedNetwork(ctx, s, c, network.ReadSafetensors, func() (*train.Trainer, error) {
+		return trainer(checkpoint, func(r io.Reader) (*train.Trainer, error) {
+			return train.Resume(r, data, held, o)
+		}, func() (*train.Trainer, error) {
+			if start != nil {
+				return train.NewFrom(start, data, held, o)
+			}
+			return train.New(data, held, o)
+		})
+	})
 	if err != nil {
 		return err
 	}
@@ -106,82 +84,19 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	file, err := m.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	if err := s.write(ctx, out, func(w io.Writer) error {
-		_, err := w.Write(file)
-		return err
-	}); err != nil {
-		return err
-	}
-	if out != stdio {
-		_, err = fmt.Fprintf(s.stdout, "%s: %d bytes, %v\n", out, len(file), m)
-	}
-	return err
+	return s.writeModel(ctx, out, m)
 }
 
 // calibrationCrops are what magnitudes and frequencies are taken from: 6 million pixels, some
 // 40 seconds.
 const calibrationCrops = 96
 
-// learnedNetwork returns the trained network, and what frees it.
-func (s *streams) learnedNetwork(ctx context.Context, c *cli.Command, start *network.Network, data, held *train.Data, o train.Options) (*network.Network, func(), error) {
-	if from := c.String("from"); from != "" {
-		pool := nn.NewPool(o.Workers)
-		net, err := readNetwork(from, pool)
-		if err != nil {
-			pool.Close()
-			return nil, nil, err
-		}
-		return net, pool.Close, nil
+// learnedProgress returns a line on the training.
+func learnedProgress(p train.Progress) string {
+	var points []string
+	for _, q := range p.Points {
+		points = append(points, fmt.Sprintf("%.4f (%.4f) %.2f", q.BPP, q.HyperBPP, q.PSNR))
 	}
-	t, err := learnedTrainer(c.String("checkpoint"), start, data, held, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	if t.Step() > 0 {
-		fmt.Fprintf(s.stderr, "going on after step %d of %d\n", t.Step(), o.Steps)
-	}
-	if err := t.Run(ctx); err != nil {
-		t.Close()
-		return nil, nil, err
-	}
-	return t.Network(), t.Close, nil
-}
-
-// readNetwork reads weights.
-func readNetwork(name string, pool *nn.Pool) (*network.Network, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	net, err := network.ReadSafetensors(f, maxWeights, pool)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return net, nil
-}
-
-// maxWeights is how large a file of weights may be.
-const maxWeights = 1 << 30
-
-// learnedTrainer goes on from a checkpoint if there is one.
-func learnedTrainer(checkpoint string, start *network.Network, data, held *train.Data, o train.Options) (*train.Trainer, error) {
-	if checkpoint != "" {
-		f, err := os.Open(checkpoint)
-		if err == nil {
-			defer f.Close()
-			return train.Resume(f, data, held, o)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	if start != nil {
-		return train.NewFrom(start, data, held, o)
-	}
-	return train.New(data, held, o)
+	return fmt.Sprintf("step %d of %d: loss %.4f, %.3f bpp%s; %v",
+		p.Step, p.Steps, p.Loss, p.BPP, heldOut(p.Progress, points), p.Time.Round(time.Second))
 }

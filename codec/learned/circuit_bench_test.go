@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/arith"
-	"github.com/burin-codec/burin/codec/learned/train"
+	"github.com/burin-codec/burin/codec/training"
 	"github.com/burin-codec/burin/entropy"
 	"github.com/burin-codec/burin/entropy/circuit"
 	"github.com/burin-codec/burin/transform/convnet"
@@ -37,7 +37,7 @@ func BenchmarkCircuitOnHyperlatents(b *testing.B) {
 	)
 	clamped := 0
 	maps := func(folder string, crops int) (d *circuit.Dataset, q [][]int16) {
-		pictures, err := train.Load(context.Background(), filepath.Join(data, folder), side, nil)
+		pictures, err := training.Load(context.Background(), filepath.Join(data, folder), side, nil)
 		if err != nil {
 			b.Skipf("NOT MEASURED: %v", err)
 		}

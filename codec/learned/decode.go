@@ -90,7 +90,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
-	b := newBuffers(pool)
+	b := convnet.NewBuffers(pool)
 	tiles := pixels.Tiles(h.Width, h.Height)
 	alpha := pixels.AlphaPlane(h) < 0
 	for i := 0; ; i++ {

@@ -37,7 +37,7 @@ func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.S
 	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
-	e := &encoder{ctx: ctx, src: src, o: o, m: m, b: newBuffers(pool), tiles: pixels.Tiles(h.Width, h.Height)}
+	e := &encoder{ctx: ctx, src: src, o: o, m: m, b: convnet.NewBuffers(pool), tiles: pixels.Tiles(h.Width, h.Height)}
 	if e.search, err = newSearcher(m, pool, o.Effort); err != nil {
 		return err
 	}

@@ -45,11 +45,7 @@
 // MaxModelBytes, and its sums are checked to fit before it runs.
 package learned
 
-import (
-	"github.com/burin-codec/burin/codec"
-	"github.com/burin-codec/burin/transform/convnet"
-	"github.com/burin-codec/burin/transform/nn"
-)
+import "github.com/burin-codec/burin/codec"
 
 // Name is the codec's, as in codec.Options.
 const Name = "learned"
@@ -70,12 +66,5 @@ func init() {
 		Sections: []string{kindHead, kindModel, kindTile, kindAlpha},
 		Encode:   encode,
 		Decode:   decode,
-	})
-}
-
-// newBuffers returns buffers whose passes run on the pool.
-func newBuffers(pool *nn.Pool) *convnet.Buffers {
-	return convnet.NewBuffers(func(n int, task func(int)) {
-		pool.Run(n, func(_, i int) { task(i) })
 	})
 }

@@ -49,17 +49,7 @@ type chooser struct {
 }
 
 func newChooser(m *Model, pool *nn.Pool, e effort) *chooser {
-	return &chooser{m: m, b: newBuffers(pool), pool: pool, effort: e, searches: map[searchKey]*search{}}
-}
-
-// newBuffers returns buffers whose passes run on the pool.
-func newBuffers(pool *nn.Pool) *convnet.Buffers {
-	if pool == nil {
-		return convnet.NewBuffers(nil)
-	}
-	return convnet.NewBuffers(func(n int, task func(int)) {
-		pool.Run(n, func(_, i int) { task(i) })
-	})
+	return &chooser{m: m, b: convnet.NewBuffers(pool), pool: pool, effort: e, searches: map[searchKey]*search{}}
 }
 
 // A tile is one that is being coded.

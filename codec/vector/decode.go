@@ -45,7 +45,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
-	d := &decoder{m: m, b: newBuffers(pool), head: hd, depths: m.depths(hd.sizes), conceal: o.Conceal}
+	d := &decoder{m: m, b: convnet.NewBuffers(pool), head: hd, depths: m.depths(hd.sizes), conceal: o.Conceal}
 	tiles := pixels.Tiles(h.Width, h.Height)
 	packets := make([]map[int][]byte, len(tiles)) // with packets: of each tile, by number
 	done, alpha := 0, pixels.AlphaPlane(h) < 0

@@ -261,7 +261,7 @@ func TestDecodedIsWhatWasChosen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := &decoder{m: fresh, b: newBuffers(nil), head: &head{rate: rate}, depths: depths}
+			d := &decoder{m: fresh, b: convnet.NewBuffers(nil), head: &head{rate: rate}, depths: depths}
 			g := newGrids(m.config, p.H/8, p.W/8)
 			got, err := d.tile(payload, g)
 			restore()
@@ -735,7 +735,7 @@ func FuzzTile(f *testing.F) {
 		if _, err := readHead(hd.marshal()); err != nil {
 			t.Fatal(err)
 		}
-		d := &decoder{m: m, b: newBuffers(nil), head: hd, depths: m.depths(hd.sizes), conceal: true}
+		d := &decoder{m: m, b: convnet.NewBuffers(nil), head: hd, depths: m.depths(hd.sizes), conceal: true}
 		g := d.grids(image.Pt(w, h))
 		if x, err := d.tile(a, g); err == nil && len(x) != 3*pixels.Aligned(w)*pixels.Aligned(h) {
 			t.Errorf("%d samples for %d x %d", len(x), w, h)
@@ -785,7 +785,7 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	})
 	m.nest()
-	d := &decoder{m: m, b: newBuffers(nil), head: &head{packets: 1}, depths: m.fullDepths()}
+	d := &decoder{m: m, b: convnet.NewBuffers(nil), head: &head{packets: 1}, depths: m.fullDepths()}
 	w := arith.NewBinaryEncoder(nil)
 	payload := w.Finish()
 	payload = append(payload, make([]byte, 1<<12)...)

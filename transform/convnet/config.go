@@ -1,6 +1,9 @@
 package convnet
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // An OpKind names an operation; see the package's documentation.
 type OpKind string
@@ -31,6 +34,9 @@ func Block(hidden int) Op  { return Op{Kind: OpBlock, Hidden: hidden} }
 func Down(factor int) Op   { return Op{Kind: OpDown, Factor: factor} }
 func Up(factor int) Op     { return Op{Kind: OpUp, Factor: factor} }
 func Rate(anchors int) Op  { return Op{Kind: OpRate, Anchors: anchors} }
+
+// Blocks returns n blocks.
+func Blocks(n, hidden int) []Op { return slices.Repeat([]Op{Block(hidden)}, n) }
 
 // Bounds of a network, which keep a file's from asking for more memory than a model
 // has any use for.

@@ -123,7 +123,7 @@ func TestIntegerFollowsNet(t *testing.T) {
 			t.Errorf("%d bits: %.1f dB above the error, not %v", bits, ratio, want)
 		}
 		pool := nn.NewPool(3)
-		b := NewBuffers(func(n int, task func(int)) { pool.Run(n, func(_, i int) { task(i) }) })
+		b := NewBuffers(pool)
 		again, _ := z.Forward(b, q, s, rate)
 		pool.Close()
 		for i := range again {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/burin-codec/burin/kernels"
+	"github.com/burin-codec/burin/transform/nn"
 )
 
 // RateUnit is the number of steps of a rate in integer networks: rates go from 0 to
@@ -31,24 +32,14 @@ type integerLayer interface {
 // Buffers is the memory of a forward pass. Its zero value is ready.
 type Buffers struct {
 	free [][]int16
-	run  Runner
+	pool *nn.Pool
 }
 
-// A Runner runs tasks 0..n-1, perhaps side by side; nil runs them in turn. nn.Pool's
-// Run is one but for the worker's number.
-type Runner func(n int, task func(int))
-
-// NewBuffers returns buffers whose passes divide their work among the runner's.
-func NewBuffers(run Runner) *Buffers { return &Buffers{run: run} }
+// NewBuffers returns buffers whose passes run on a pool: nil for one worker.
+func NewBuffers(pool *nn.Pool) *Buffers { return &Buffers{pool: pool} }
 
 func (b *Buffers) each(n int, task func(int)) {
-	if b.run == nil {
-		for i := range n {
-			task(i)
-		}
-		return
-	}
-	b.run(n, task)
+	b.pool.Run(n, func(_, i int) { task(i) })
 }
 
 // take returns n elements, whose values are not defined.

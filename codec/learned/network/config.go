@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/burin-codec/burin/transform/convnet"
 )
@@ -66,40 +67,24 @@ func (c Config) Check() error {
 	return nil
 }
 
-func blocks(n, hidden int) []convnet.Op {
-	var ops []convnet.Op
-	for range n {
-		ops = append(ops, convnet.Block(hidden))
-	}
-	return ops
-}
-
-func join(parts ...[]convnet.Op) []convnet.Op {
-	var ops []convnet.Op
-	for _, p := range parts {
-		ops = append(ops, p...)
-	}
-	return ops
-}
-
 // Analysis returns the operations from pixels, 3 channels, to latents.
 func (c Config) Analysis() []convnet.Op {
-	return join(
+	return slices.Concat(
 		[]convnet.Op{convnet.Down(8), convnet.Linear(c.Fine), convnet.Rate(c.Anchors)},
-		blocks(c.AnalysisFine, c.Fine),
+		convnet.Blocks(c.AnalysisFine, c.Fine),
 		[]convnet.Op{convnet.Down(2), convnet.Linear(c.Coarse)},
-		blocks(c.AnalysisCoarse, c.Coarse),
+		convnet.Blocks(c.AnalysisCoarse, c.Coarse),
 		[]convnet.Op{convnet.Linear(c.Latents)},
 	)
 }
 
 // Synthesis returns the operations from latents to pixels.
 func (c Config) Synthesis() []convnet.Op {
-	return join(
+	return slices.Concat(
 		[]convnet.Op{convnet.Linear(c.Coarse), convnet.Rate(c.Anchors)},
-		blocks(c.SynthesisCoarse, c.Coarse),
+		convnet.Blocks(c.SynthesisCoarse, c.Coarse),
 		[]convnet.Op{convnet.Linear(4 * c.Fine), convnet.Up(2)},
-		blocks(c.SynthesisFine, c.Fine),
+		convnet.Blocks(c.SynthesisFine, c.Fine),
 		[]convnet.Op{convnet.Linear(3 * 64), convnet.Up(8)},
 	)
 }

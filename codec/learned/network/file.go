@@ -51,28 +51,11 @@ func ReadSafetensors(r io.Reader, maxBytes int64, pool *nn.Pool) (*Network, erro
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]*tensorfile.Tensor{}
-	for i := range tensors {
-		named[tensors[i].Name] = &tensors[i]
-	}
+	named := tensorfile.ByName(tensors)
 	for _, p := range n.params {
-		t := named[p.Name]
-		if t == nil {
-			return nil, fmt.Errorf("network: no tensor %s", p.Name)
+		if err := named.Copy(p.Data, p.Name); err != nil {
+			return nil, err
 		}
-		v, err := t.Float32s()
-		if err != nil {
-			return nil, fmt.Errorf("network: %s: %w", p.Name, err)
-		}
-		if len(v) != len(p.Data) {
-			return nil, fmt.Errorf("network: %s has %d elements, not %d", p.Name, len(v), len(p.Data))
-		}
-		for i, x := range v {
-			if !(x-x == 0) {
-				return nil, fmt.Errorf("network: %s: element %d is %v", p.Name, i, x)
-			}
-		}
-		copy(p.Data, v)
 	}
 	n.Refresh()
 	return n, nil

@@ -37,9 +37,12 @@ const (
 // PixelUnit is the pixel values, of 0..255, in one unit of a network's, whose zero is
 // PixelZero.
 const (
-	PixelUnit = 64
-	PixelZero = 128
+	PixelUnit = convnet.PixelUnit
+	PixelZero = convnet.PixelZero
 )
+
+// A Picture is [H][W][3] in the units of PixelUnit.
+type Picture = convnet.Picture
 
 // A Pass holds the context network of one pass.
 type Pass struct {

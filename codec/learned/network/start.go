@@ -37,8 +37,8 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	first, err := principal.Find(192, c.Fine, func(add func([]float32)) {
 		v := make([]float32, 192)
 		for _, p := range pictures {
-			p.squares(8, func(y, x int) {
-				p.square(v, y, x)
+			p.Squares(8, func(y, x int) {
+				p.Square(v, y, x)
 				add(v)
 			})
 		}
@@ -49,9 +49,9 @@ func (n *Network) Start(pictures []Picture, lambda func(rate float64) float64) e
 	second, err := principal.Find(4*c.Fine, c.Coarse, func(add func([]float32)) {
 		v, square := make([]float32, 4*c.Fine), make([]float32, 192)
 		for _, p := range pictures {
-			p.squares(16, func(y, x int) {
+			p.Squares(16, func(y, x int) {
 				for i := range 4 {
-					p.square(square, y+8*(i/2), x+8*(i%2))
+					p.Square(square, y+8*(i/2), x+8*(i%2))
 					first.Project(v[i*c.Fine:(i+1)*c.Fine], square)
 				}
 				add(v)
@@ -119,28 +119,6 @@ func one(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// A Picture is [H][W][3] in the units of PixelUnit.
-type Picture struct {
-	H, W int
-	Data []float32
-}
-
-// squares calls f for the corners of all squares of the given side.
-func (p Picture) squares(side int, f func(y, x int)) {
-	for y := 0; y+side <= p.H; y += side {
-		for x := 0; x+side <= p.W; x += side {
-			f(y, x)
-		}
-	}
-}
-
-// square sets v to the values of 8 x 8 pixels.
-func (p Picture) square(v []float32, y, x int) {
-	for i := range 8 {
-		copy(v[i*24:(i+1)*24], p.Data[((y+i)*p.W+x)*3:])
-	}
 }
 
 // scales returns the factors that coefficients are multiplied by.

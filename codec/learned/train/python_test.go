@@ -21,6 +21,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec/learned/network"
+	"github.com/burin-codec/burin/codec/training"
 	"github.com/burin-codec/burin/kernels/tensorfile"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
@@ -403,11 +404,11 @@ func TestPythonTrains(t *testing.T) {
 		t.Errorf("training that went on from checkpoints made other weights (%v, %v)", err1, err2)
 	}
 
-	data, err := Load(t.Context(), at("data"), o.Side, nil)
+	data, err := training.Load(t.Context(), at("data"), o.Side, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := Load(t.Context(), at("held"), 64, nil)
+	held, err := training.Load(t.Context(), at("held"), 64, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/burin-codec/burin/transform/convnet"
 )
@@ -81,27 +82,11 @@ func (c Config) Check() error {
 	return nil
 }
 
-func join(parts ...[]convnet.Op) []convnet.Op {
-	var ops []convnet.Op
-	for _, p := range parts {
-		ops = append(ops, p...)
-	}
-	return ops
-}
-
-func blocks(n, hidden int) []convnet.Op {
-	var ops []convnet.Op
-	for range n {
-		ops = append(ops, convnet.Block(hidden))
-	}
-	return ops
-}
-
 // AnalysisOps returns the operations from pixels, 3 channels, to the finest level.
 func (c Config) AnalysisOps() []convnet.Op {
-	return join(
+	return slices.Concat(
 		[]convnet.Op{convnet.Down(8), convnet.Linear(c.Fine), convnet.Rate(c.Anchors)},
-		blocks(c.Analysis, c.Fine),
+		convnet.Blocks(c.Analysis, c.Fine),
 		[]convnet.Op{convnet.Linear(c.Levels[Finest].Dim)},
 	)
 }
@@ -120,20 +105,20 @@ func (c Config) PoolOps(level int) []convnet.Op {
 // PredictorOps returns the operations from the level before, decoded, to the prediction
 // of a level, and behind it the logarithm of the energy that it leaves.
 func (c Config) PredictorOps(level int) []convnet.Op {
-	return join(
+	return slices.Concat(
 		[]convnet.Op{convnet.Linear(4 * c.Width), convnet.Up(2), convnet.Rate(c.Anchors)},
-		blocks(c.Predictor, c.Width),
+		convnet.Blocks(c.Predictor, c.Width),
 		[]convnet.Op{convnet.Linear(c.Levels[level].Dim + 1)},
 	)
 }
 
 // SynthesisOps returns the operations from the finest level to pixels.
 func (c Config) SynthesisOps() []convnet.Op {
-	return join(
+	return slices.Concat(
 		[]convnet.Op{convnet.Down(2), convnet.Linear(c.Coarse), convnet.Rate(c.Anchors)},
-		blocks(c.SynthesisInner, c.Coarse),
+		convnet.Blocks(c.SynthesisInner, c.Coarse),
 		[]convnet.Op{convnet.Linear(4 * c.Fine), convnet.Up(2)},
-		blocks(c.SynthesisFine, c.Fine),
+		convnet.Blocks(c.SynthesisFine, c.Fine),
 		[]convnet.Op{convnet.Linear(3 * 64), convnet.Up(8)},
 	)
 }

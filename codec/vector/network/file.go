@@ -40,14 +40,11 @@ func (n *Network) arrays(f func(name string, data []float32, shape ...int)) {
 
 // SetTensors sets all numbers to those of tensors, found by name.
 func (n *Network) SetTensors(tensors []tensorfile.Tensor) error {
-	named := map[string]*tensorfile.Tensor{}
-	for i := range tensors {
-		named[tensors[i].Name] = &tensors[i]
-	}
+	named := tensorfile.ByName(tensors)
 	var err error
 	n.arrays(func(name string, data []float32, _ ...int) {
 		if err == nil {
-			err = Set(data, named, name)
+			err = named.Copy(data, name)
 		}
 	})
 	for _, books := range n.Books {
@@ -64,28 +61,6 @@ func (n *Network) SetTensors(tensors []tensorfile.Tensor) error {
 	}
 	n.Refresh()
 	return err
-}
-
-// Set copies the tensor of a name, whose elements must be finite, to data.
-func Set(data []float32, named map[string]*tensorfile.Tensor, name string) error {
-	t := named[name]
-	if t == nil {
-		return fmt.Errorf("network: no tensor %s", name)
-	}
-	v, err := t.Float32s()
-	if err != nil {
-		return fmt.Errorf("network: %s: %w", name, err)
-	}
-	if len(v) != len(data) {
-		return fmt.Errorf("network: %s has %d elements, not %d", name, len(v), len(data))
-	}
-	for i, x := range v {
-		if !(x-x == 0) {
-			return fmt.Errorf("network: %s: element %d is %v", name, i, x)
-		}
-	}
-	copy(data, v)
-	return nil
 }
 
 // header is what a file says besides tensors.

@@ -35,7 +35,7 @@ func (n *Network) Start(pictures []Picture, r *rand.Rand) error {
 	first, err := principal.Find(192, c.Fine, func(add func([]float32)) {
 		v := make([]float32, 192)
 		for _, p := range pictures {
-			p.squares(func(y, x int) { p.square(v, y, x); add(v) })
+			p.Squares(8, func(y, x int) { p.Square(v, y, x); add(v) })
 		}
 	})
 	if err != nil {
@@ -271,28 +271,6 @@ func one(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// A Picture is [H][W][3] in the units of PixelUnit.
-type Picture struct {
-	H, W int
-	Data []float32
-}
-
-// squares calls f for the corners of all squares of 8 x 8.
-func (p Picture) squares(f func(y, x int)) {
-	for y := 0; y+8 <= p.H; y += 8 {
-		for x := 0; x+8 <= p.W; x += 8 {
-			f(y, x)
-		}
-	}
-}
-
-// square sets v to the values of 8 x 8 pixels.
-func (p Picture) square(v []float32, y, x int) {
-	for i := range 8 {
-		copy(v[i*24:(i+1)*24], p.Data[((y+i)*p.W+x)*3:])
-	}
 }
 
 // scales returns the factors that coefficients are multiplied by.

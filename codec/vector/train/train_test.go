@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/burin-codec/burin/codec/training"
 	"github.com/burin-codec/burin/codec/vector/network"
 	"github.com/burin-codec/burin/corpus/metric"
 	"github.com/burin-codec/burin/transform/nn"
@@ -102,7 +103,7 @@ func tinyOptions() Options {
 // where the other one does.
 func TestTraining(t *testing.T) {
 	o := tinyOptions()
-	data, err := Load(context.Background(), folder(t, 4, 160), o.Side, nil)
+	data, err := training.Load(context.Background(), folder(t, 4, 160), o.Side, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestTraining(t *testing.T) {
 func TestMSSSIMIsTrained(t *testing.T) {
 	o := tinyOptions()
 	o.Side, o.Steps, o.Batch, o.Start = 192, 1, 1, 8
-	data, err := Load(context.Background(), folder(t, 2, 200), o.Side, nil)
+	data, err := training.Load(context.Background(), folder(t, 2, 200), o.Side, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

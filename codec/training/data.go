@@ -1,16 +1,16 @@
-package train
+package training
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
+	"iter"
 	"math/rand/v2"
 
 	"golang.org/x/image/draw"
 
-	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/corpus/dataset"
+	"github.com/burin-codec/burin/transform/convnet"
 )
 
 // scales are the sizes at which pictures are kept. Smaller ones are sharper, and what a
@@ -49,18 +49,22 @@ func Load(ctx context.Context, folder string, side int, warn func(error)) (*Data
 			warn(err)
 			continue
 		}
-		if !d.add(e.Picture.Image, side) {
+		if !d.Add(e.Picture.Image, side) {
 			warn(fmt.Errorf("%s is smaller than a crop of %d x %d", e.Name, side, side))
 		}
 	}
-	if len(d.pictures) == 0 {
+	if d.Empty() {
 		return nil, fmt.Errorf("train: %s has no picture of %d x %d pixels or more", folder, side, side)
 	}
 	return d, nil
 }
 
-// add adds m in all sizes that hold a crop, and says whether there was one.
-func (d *Data) add(m image.Image, side int) bool {
+// Empty says that there are no pictures, or no Data.
+func (d *Data) Empty() bool { return d == nil || len(d.pictures) == 0 }
+
+// Add adds m in all sizes that hold a crop of the given side, and says whether there was
+// one.
+func (d *Data) Add(m image.Image, side int) bool {
 	any := false
 	for _, s := range scales {
 		b := m.Bounds()
@@ -104,37 +108,45 @@ func (d *Data) crop(x []float32, side int, r *rand.Rand) {
 			}
 			at := ((y0+a)*p.w + x0 + b) * 3
 			for c, v := range p.pixels[at : at+3] {
-				x[(i*side+j)*3+c] = (float32(v) - network.PixelZero) / network.PixelUnit
+				x[(i*side+j)*3+c] = (float32(v) - convnet.PixelZero) / convnet.PixelUnit
 			}
 		}
 	}
 }
 
-// Crops returns n random crops, sides of which are multiples of 64: such as
-// learned.NewModel takes magnitudes and frequencies from.
-func (d *Data) Crops(n, side int, seed uint64) []network.Picture {
+// Crops returns n random crops, sides of which are multiples of 64: such as the codecs'
+// NewModel takes magnitudes and frequencies from.
+func (d *Data) Crops(n, side int, seed uint64) []convnet.Picture {
 	r := rand.New(rand.NewPCG(seed, 0))
-	var pictures []network.Picture
+	var pictures []convnet.Picture
 	for range n {
-		p := network.Picture{H: side, W: side, Data: make([]float32, side*side*3)}
+		p := convnet.Picture{H: side, W: side, Data: make([]float32, side*side*3)}
 		d.crop(p.Data, side, r)
 		pictures = append(pictures, p)
 	}
 	return pictures
 }
 
-// centre returns the middle of a picture, up to the given side and a multiple of 64.
-func (p *rgb) centre(side int) network.Picture {
+// Centres yields the middles of the pictures as they were, of sides up to the given one
+// that are multiples of 64.
+func (d *Data) Centres(side int) iter.Seq[convnet.Picture] {
+	return func(yield func(convnet.Picture) bool) {
+		for _, p := range d.pictures {
+			if !p.reduced && !yield(p.centre(side)) {
+				return
+			}
+		}
+	}
+}
+
+func (p *rgb) centre(side int) convnet.Picture {
 	h, w := min(p.h, side)&^63, min(p.w, side)&^63
 	y0, x0 := (p.h-h)/2, (p.w-w)/2
-	out := network.Picture{H: h, W: w, Data: make([]float32, h*w*3)}
+	out := convnet.Picture{H: h, W: w, Data: make([]float32, h*w*3)}
 	for y := range h {
 		for x, v := range p.pixels[((y0+y)*p.w+x0)*3:][:w*3] {
-			out.Data[y*w*3+x] = (float32(v) - network.PixelZero) / network.PixelUnit
+			out.Data[y*w*3+x] = (float32(v) - convnet.PixelZero) / convnet.PixelUnit
 		}
 	}
 	return out
 }
-
-// errNoData is for an empty Data.
-var errNoData = errors.New("train: no pictures")
