@@ -31,7 +31,7 @@ func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.S
 	if err := pixels.Supported(Name, h); err != nil {
 		return err
 	}
-	m, err := modelFor(o.Weights)
+	m, err := registry.For(o.Weights)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,12 @@ import (
 	"math"
 
 	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec/internal/models"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/entropy"
 	"github.com/burin-codec/burin/transform/convnet"
 )
-
-// An ID names a model in files: the first 8 bytes of its hash.
-type ID [8]byte
 
 // A Model is trained networks in integers, and all that decoding takes besides. It is
 // immutable and may be used by several goroutines.
@@ -43,7 +42,7 @@ const maxCost = 63
 func (m *Model) Hash() [sha256.Size]byte { return m.hash }
 
 // ID returns what names the model in files.
-func (m *Model) ID() ID { return ID(m.hash[:8]) }
+func (m *Model) ID() ID { return models.IDOf(m.hash) }
 
 // Config returns the architecture.
 func (m *Model) Config() network.Config { return m.config }
@@ -135,7 +134,7 @@ func NewModel(n *network.Network, pictures []network.Picture, bits Bits) (*Model
 const margin = 2
 
 // pixelBits are the fractional bits of pixel values in the networks' input and output.
-const pixelBits = 6
+const pixelBits = pixels.Bits
 
 // quantise makes the networks and gains.
 func quantise(n *network.Network, cal *network.Calibration, bits Bits) (*Model, error) {
@@ -231,11 +230,7 @@ func (m *Model) count(pictures []network.Picture) error {
 			hyper := entropy.NewCounts(c.Hyper)
 			rate := k * convnet.RateUnit / (c.Anchors - 1)
 			for _, p := range pictures {
-				x := make([]int16, len(p.Data))
-				for i, v := range p.Data {
-					x[i] = int16(min(max(math.RoundToEven(float64(v)*(network.PixelUnit<<pixelBits)), math.MinInt16), math.MaxInt16))
-				}
-				y, s := m.analysis.Forward(b, x, convnet.Shape{N: 1, H: p.H, W: p.W}, rate)
+				y, s := m.analysis.Forward(b, pixels.FromFloats(p), p.Shape(), rate)
 				z := m.hyperOf(b, y, s, rate)
 				l, _ := m.encodeLatents(b, arith.NewRangeEncoder(nil), y, z, s, rate, stepWorth(rate))
 				b.Give(y)

@@ -3,11 +3,10 @@ package learned
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/models"
 	"github.com/burin-codec/burin/codec/internal/numbers"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/entropy"
@@ -26,11 +25,7 @@ import (
 // Numbers are as package numbers codes them; the tables follow. The
 // file's SHA-256 is the model's name.
 
-const (
-	modelMagic   = "BLRM"
-	modelVersion = 1
-	maxConfig    = 4096 // bytes of JSON
-)
+var modelFormat = models.Format{Codec: Name, Magic: "BLRM", Version: 1}
 
 // arrays calls f for all arrays of numbers.
 func (m *Model) arrays(f func(numbers any)) {
@@ -42,15 +37,8 @@ func (m *Model) arrays(f func(numbers any)) {
 }
 
 func (m *Model) marshal() []byte {
-	config, err := json.Marshal(m.config)
-	if err != nil {
-		panic(err) // numbers only
-	}
-	file := append([]byte(modelMagic), modelVersion)
-	file = binary.AppendUvarint(file, uint64(len(config)))
-	file = append(file, config...)
-	file = numbers.Append(file, m.arrays)
-	file, err = m.tables.AppendBinary(file)
+	file := numbers.Append(modelFormat.Begin(m.config), m.arrays)
+	file, err := m.tables.AppendBinary(file)
 	for _, p := range m.priors {
 		if err == nil {
 			file, err = p.AppendBinary(file)
@@ -66,24 +54,12 @@ func (m *Model) marshal() []byte {
 func (m *Model) MarshalBinary() ([]byte, error) { return bytes.Clone(m.file), nil }
 
 // IsModel says whether a file begins like a model's.
-func IsModel(data []byte) bool {
-	return len(data) > len(modelMagic) && string(data[:len(modelMagic)]) == modelMagic
-}
+func IsModel(data []byte) bool { return modelFormat.Is(data) }
 
 // readConfig reads the beginning of a model file.
 func readConfig(data []byte) (c network.Config, rest []byte, err error) {
-	if !IsModel(data) {
-		return c, nil, codec.FormatError("learned: not a model of the learned codec")
-	}
-	if v := data[len(modelMagic)]; v != modelVersion {
-		return c, nil, codec.UnsupportedError(fmt.Sprintf("learned: version %d of model files", v))
-	}
-	text, rest, ok := numbers.Prefixed(data[len(modelMagic)+1:])
-	if !ok || len(text) > maxConfig {
-		return c, nil, codec.FormatError("learned: model without an architecture")
-	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return c, nil, codec.FormatError("learned: model's architecture: " + err.Error())
+	if rest, err = modelFormat.Read(data, &c); err != nil {
+		return c, nil, err
 	}
 	if err := c.Check(); err != nil {
 		return c, nil, codec.FormatError("learned: model's architecture: " + err.Error())

@@ -1,9 +1,9 @@
 package learned
 
-import (
-	"github.com/burin-codec/burin/codec"
-	"github.com/burin-codec/burin/codec/internal/models"
-)
+import "github.com/burin-codec/burin/codec/internal/models"
+
+// An ID names a model in files: the first 8 bytes of its hash.
+type ID = models.ID
 
 var registry = models.NewRegistry(Name, func(file []byte) error {
 	_, _, err := readConfig(file)
@@ -18,9 +18,3 @@ func Register(file []byte) { registry.Register(file) }
 
 // Default returns the model that pictures are encoded with, the first one registered.
 func Default() (*Model, error) { return registry.Default() }
-
-func modelOf(id ID, weights []codec.Weights) (*Model, error) {
-	return registry.Of(models.ID(id), weights)
-}
-
-func modelFor(weights []codec.Weights) (*Model, error) { return registry.For(weights) }

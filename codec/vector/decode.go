@@ -19,10 +19,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	if err := pixels.Supported(Name, h); err != nil {
 		return codec.FormatError(err.Error())
 	}
-	kind, payload, err := r.Next()
-	if err == io.EOF || err == nil && kind != kindHead {
-		return codec.FormatError("vector: no head")
-	}
+	payload, err := registry.Head(r, kindHead)
 	if err != nil {
 		return err
 	}
@@ -30,16 +27,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	if err != nil {
 		return err
 	}
-	m, err := registry.Of(hd.id, o.Weights)
-	kind, payload, next := r.Next()
-	if next == nil && kind == kindModel {
-		if m, err = ReadModel(payload, o.Limits.MaxModelBytes); err == nil && m.ID() != hd.id {
-			err = codec.FormatError("vector: the embedded model is not the one that is named")
-		}
-		if err == nil {
-			kind, payload, next = r.Next()
-		}
-	}
+	m, kind, payload, next, err := registry.Open(hd.id, r, kindModel, o)
 	if err != nil {
 		return err
 	}

@@ -229,11 +229,7 @@ func (m *Model) count(pictures []network.Picture) error {
 		rate := anchor * convnet.RateUnit / (m.config.Anchors - 1)
 		e := newChooser(m, nil, effort{passes: 1, beam: 1, parts: 1})
 		for _, p := range pictures {
-			x := make([]int16, len(p.Data))
-			for i, v := range p.Data {
-				x[i] = round16(float64(v) * (network.PixelUnit << pixels.Bits))
-			}
-			t := e.tile(x, p.H, p.W, rate)
+			t := e.tile(pixels.FromFloats(p), p.H, p.W, rate)
 			e.decide(t, full)
 			for _, p := range []*part{nil, {0, 1, minShared}, {0, 1, maxShared}} {
 				counted := tally{}

@@ -3,11 +3,10 @@ package vector
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/models"
 	"github.com/burin-codec/burin/codec/internal/numbers"
 	"github.com/burin-codec/burin/codec/vector/network"
 	"github.com/burin-codec/burin/transform/convnet"
@@ -23,11 +22,7 @@ import (
 //
 // The file's SHA-256 is the model's name.
 
-const (
-	modelMagic   = "BVQM"
-	modelVersion = 1
-	maxHeader    = 4096 // bytes of JSON
-)
+var modelFormat = models.Format{Codec: Name, Magic: "BVQM", Version: 1}
 
 type headerJSON struct {
 	Config    network.Config          `json:"config"`
@@ -48,39 +43,20 @@ func (m *Model) arrays(f func(array any)) {
 }
 
 func (m *Model) marshal() []byte {
-	text, err := json.Marshal(headerJSON{m.config, m.lowEnergy, m.unit, m.weight})
-	if err != nil {
-		panic(err) // numbers only, and finite
-	}
-	file := append([]byte(modelMagic), modelVersion)
-	file = binary.AppendUvarint(file, uint64(len(text)))
-	file = append(file, text...)
-	return numbers.Append(file, m.arrays)
+	return numbers.Append(modelFormat.Begin(headerJSON{m.config, m.lowEnergy, m.unit, m.weight}), m.arrays)
 }
 
 // MarshalBinary returns the model file. The error is always nil.
 func (m *Model) MarshalBinary() ([]byte, error) { return bytes.Clone(m.file), nil }
 
 // IsModel says whether a file begins like a model's.
-func IsModel(data []byte) bool {
-	return len(data) > len(modelMagic) && string(data[:len(modelMagic)]) == modelMagic
-}
+func IsModel(data []byte) bool { return modelFormat.Is(data) }
 
 // readHeader reads the beginning of a model file.
 func readHeader(data []byte) (h header, rest []byte, err error) {
-	if !IsModel(data) {
-		return h, nil, codec.FormatError("vector: not a model of the vector codec")
-	}
-	if v := data[len(modelMagic)]; v != modelVersion {
-		return h, nil, codec.UnsupportedError(fmt.Sprintf("vector: version %d of model files", v))
-	}
-	text, rest, ok := numbers.Prefixed(data[len(modelMagic)+1:])
-	if !ok || len(text) > maxHeader {
-		return h, nil, codec.FormatError("vector: model without a header")
-	}
 	var j headerJSON
-	if err := json.Unmarshal(text, &j); err != nil {
-		return h, nil, codec.FormatError("vector: model's header: " + err.Error())
+	if rest, err = modelFormat.Read(data, &j); err != nil {
+		return h, nil, err
 	}
 	if err := j.Config.Check(); err != nil {
 		return h, nil, codec.FormatError("vector: model's architecture: " + err.Error())

@@ -3,6 +3,7 @@ package models
 import (
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
@@ -60,4 +61,24 @@ func TestRegistry(t *testing.T) {
 		}
 	}()
 	r.Register(nil)
+}
+
+func TestFormat(t *testing.T) {
+	f := Format{Codec: "test", Magic: "TEST", Version: 1}
+	type header struct{ A, B int }
+	file := append(f.Begin(header{3, 4}), "rest"...)
+	var h header
+	if rest, err := f.Read(file, &h); err != nil || string(rest) != "rest" || h != (header{3, 4}) || !f.Is(file) {
+		t.Errorf("%v, %q, %v", h, rest, err)
+	}
+	var fe codec.FormatError
+	for _, bad := range [][]byte{nil, file[:4], file[:5], file[:9], []byte("TESS\x01\x02{}"), []byte("TEST\x01\x02[]"), f.Begin(strings.Repeat(" ", 5000))} {
+		if _, err := f.Read(bad, &h); !errors.As(err, &fe) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	var ue codec.UnsupportedError
+	if _, err := f.Read([]byte("TEST\x02\x02{}"), &h); !errors.As(err, &ue) {
+		t.Errorf("version 2: %v", err)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"math"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/transform/convnet"
 )
 
 // Pixels go in and out of the networks as [H][W][3] of red, green and blue, in 16-bit
@@ -24,6 +25,16 @@ const (
 	pixelZero = 128 << Bits
 	pixelMax  = 255 << Bits
 )
+
+// FromFloats returns a picture of which sides are multiples of Align in the networks'
+// integers.
+func FromFloats(p convnet.Picture) []int16 {
+	x := make([]int16, len(p.Data))
+	for i, v := range p.Data {
+		x[i] = int16(min(max(math.RoundToEven(float64(v)*(convnet.PixelUnit<<Bits)), math.MinInt16), math.MaxInt16))
+	}
+	return x
+}
 
 // Aligned returns the multiple of Align that holds n rows or columns.
 func Aligned(n int) int { return (n + Align - 1) &^ (Align - 1) }
