@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/entropy/circuit"
 	"github.com/burin-codec/burin/kernels"
 )
@@ -106,20 +107,13 @@ func TestSinglePicture(t *testing.T) {
 				for _, embed := range []bool{false, true} {
 					o := encodeOptions(m, other)
 					o.EmbedWeights = embed
-					var b bytes.Buffer
-					if err := codec.Encode(&b, p, o); err != nil {
-						t.Fatal(err)
-					}
-					d, err := codec.NewDecoder(bytes.NewReader(b.Bytes()), &codec.DecodeOptions{Limits: codec.DefaultLimits(), Weights: []codec.Weights{other, m}})
-					if err != nil {
-						t.Fatal(err)
-					}
-					got, err := d.Decode(t.Context())
+					file := codectest.Encode(t, p, o)
+					got, err := codectest.Decode(file, &codec.DecodeOptions{Limits: codec.DefaultLimits(), Weights: []codec.Weights{other, m}})
 					if err != nil || !samePicture(p, got) {
 						t.Errorf("picture %d: %v", i, err)
 					}
 					// Without the model at hand.
-					got, err = codec.Decode(bytes.NewReader(b.Bytes()))
+					got, err = codectest.Decode(file, nil)
 					if embed {
 						if err != nil || !samePicture(p, got) {
 							t.Errorf("picture %d, with its model: %v", i, err)
@@ -284,11 +278,7 @@ func TestTiers(t *testing.T) {
 	m := testModel(t, 6, 5, 1, 256, 19, 1)
 	pictures := testPictures(m, 70, 1)
 	var want []byte
-	for _, tier := range kernels.Tiers() {
-		restore, err := kernels.SetTier(tier)
-		if err != nil {
-			t.Fatal(err)
-		}
+	codectest.EachTier(t, func(tier kernels.Level) {
 		for _, workers := range []int{1, 3} {
 			file := archive(t, m, pictures, &ArchiveOptions{Block: 17, Workers: workers})
 			if want == nil {
@@ -299,8 +289,7 @@ func TestTiers(t *testing.T) {
 			}
 			checkArchive(t, file, pictures, m)
 		}
-		restore()
-	}
+	})
 }
 
 func TestRegister(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 )
 
 // fuzzLimits are small, so that a file cannot ask for much.
@@ -99,11 +100,7 @@ func FuzzDecode(f *testing.F) {
 		for _, m := range []*Model{m, small} {
 			o := encodeOptions(m)
 			o.EmbedWeights = embed
-			var b bytes.Buffer
-			if err := codec.Encode(&b, testPictures(m, 1, 1)[0], o); err != nil {
-				f.Fatal(err)
-			}
-			f.Add(b.Bytes())
+			f.Add(codectest.Encode(f, testPictures(m, 1, 1)[0], o))
 		}
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/training"
 	"github.com/burin-codec/burin/entropy"
 	"github.com/burin-codec/burin/entropy/circuit"
@@ -44,7 +45,7 @@ func BenchmarkCircuitOnHyperlatents(b *testing.B) {
 		d = &circuit.Dataset{Vars: vars, Cats: 2*reach + 1}
 		buffers := convnet.NewBuffers(nil)
 		for _, p := range pictures.Crops(crops, side, 1) {
-			y, s := m.analysis.Forward(buffers, pixelsOf(p), convnet.Shape{N: 1, H: side, W: side}, rate)
+			y, s := m.analysis.Forward(buffers, pixels.FromFloats(p), convnet.Shape{N: 1, H: side, W: side}, rate)
 			h := m.hyperOf(buffers, y, s, rate)
 			buffers.Give(y)
 			for i, v := range h {

@@ -1,13 +1,11 @@
 package learned
 
 import (
-	"bytes"
-	"context"
 	"image"
-	"math"
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/transform/convnet"
 )
@@ -15,20 +13,12 @@ import (
 func FuzzDecode(f *testing.F) {
 	m := model(f)
 	for _, kind := range []string{"gray", "ycbcr", "nrgba"} {
-		f.Add(encodeFile(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)))
+		f.Add(codectest.Encode(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)))
 	}
 	o := options(f, codec.TargetQuality, 70)
 	o.EmbedWeights = true
-	f.Add(encodeFile(f, picture("rgb", 20, 10), o))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		o := codec.DefaultDecodeOptions()
-		o.Weights = []codec.Weights{m}
-		o.Limits.MaxPixels, o.Limits.MaxModelBytes = 1<<16, 1<<24
-		d, err := codec.NewDecoder(bytes.NewReader(file), o)
-		if err == nil {
-			d.Decode(context.Background()) // an error or a picture
-		}
-	})
+	f.Add(codectest.Encode(f, picture("rgb", 20, 10), o))
+	f.Fuzz(func(_ *testing.T, file []byte) { codectest.DecodeAny(file, m, false) })
 }
 
 // FuzzTile feeds the decoder of latents, past the checksums.
@@ -45,19 +35,4 @@ func FuzzTile(f *testing.F) {
 	})
 }
 
-func FuzzModel(f *testing.F) {
-	file, err := model(f).MarshalBinary()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(file)
-	f.Fuzz(func(t *testing.T, file []byte) {
-		m, err := ReadModel(file, 1<<24)
-		if err == nil && m.Hash() == ([32]byte{}) {
-			t.Error("a model without a name")
-		}
-		if _, err := ReadModel(file, math.MaxInt16); err == nil {
-			t.Error("a model beyond the limit was read")
-		}
-	})
-}
+func FuzzModel(f *testing.F) { codectest.FuzzModel(f, model(f), ReadModel) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/arith"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/transform/convnet"
@@ -20,25 +21,6 @@ func tiny() network.Config {
 	}
 }
 
-// smooth returns a picture of some waves, and noise.
-func smooth(h, w int, seed uint64) network.Picture {
-	r := rand.New(rand.NewPCG(seed, 1))
-	p := network.Picture{H: h, W: w, Data: make([]float32, h*w*3)}
-	var fx, fy, phase [3]float64
-	for c := range 3 {
-		fx[c], fy[c], phase[c] = r.Float64()*0.2, r.Float64()*0.2, r.Float64()*6
-	}
-	for y := range h {
-		for x := range w {
-			for c := range 3 {
-				v := 90*math.Sin(fx[c]*float64(x)+fy[c]*float64(y)+phase[c]) + r.NormFloat64()*3
-				p.Data[(y*w+x)*3+c] = float32(math.Round(v)) / network.PixelUnit
-			}
-		}
-	}
-	return p
-}
-
 // newTiny returns a network that does something sensible without training.
 func newTiny(t testing.TB) (*network.Network, []network.Picture) {
 	t.Helper()
@@ -51,7 +33,7 @@ func newTiny(t testing.TB) (*network.Network, []network.Picture) {
 	n.Init(rand.New(rand.NewPCG(1, 2)))
 	var pictures []network.Picture
 	for i := range 6 {
-		pictures = append(pictures, smooth(128, 128, uint64(i)))
+		pictures = append(pictures, codectest.Waves(128, 128, uint64(i)))
 	}
 	if err := n.Start(pictures, func(rate float64) float64 { return 0.001 * math.Pow(100, rate) }); err != nil {
 		t.Fatal(err)
@@ -65,14 +47,14 @@ func TestIntegersFollowFloats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, n, m, smooth(128, 192, 99), 0.02, 0.1)
+	compare(t, n, m, codectest.Waves(128, 192, 99), 0.02, 0.1)
 }
 
 // compare checks that a model codes a picture in about the bits and to about the PSNR
 // of the network that it was made of.
 func compare(t *testing.T, n *network.Network, m *Model, p network.Picture, relative, dB float64) {
 	t.Helper()
-	x := pixelsOf(p)
+	x := pixels.FromFloats(p)
 	for _, rate := range []int{0, convnet.RateUnit / 2, convnet.RateUnit} {
 		l, _ := n.Forward(p.Data, convnet.Shape{N: 1, H: p.H, W: p.W}, []float32{float32(rate) / convnet.RateUnit}, network.Round, nil)
 		b := convnet.NewBuffers(nil)
@@ -94,14 +76,6 @@ func compare(t *testing.T, n *network.Network, m *Model, p network.Picture, rela
 	}
 }
 
-func pixelsOf(p network.Picture) []int16 {
-	x := make([]int16, len(p.Data))
-	for i, v := range p.Data {
-		x[i] = int16(v * (network.PixelUnit << pixelBits))
-	}
-	return x
-}
-
 // TestFloatFollowsModel goes the way back: a model's network in floats must code a
 // picture as the model does.
 func TestFloatFollowsModel(t *testing.T) {
@@ -116,5 +90,5 @@ func TestFloatFollowsModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compare(t, f, m, smooth(128, 192, 98), 0.02, 0.1)
+	compare(t, f, m, codectest.Waves(128, 192, 98), 0.02, 0.1)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -15,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/kernels"
 	"github.com/burin-codec/burin/transform/lattice"
 )
@@ -30,10 +29,8 @@ import (
 // which writes a file anew only if it no longer decodes to its picture: that is
 // a change of the bit stream, and after a release wants a new version of it. To
 // replace files that still decode, delete them first.
-var update = flag.Bool("update", false, "record the golden files and the sums of the encoder's output")
-
 const (
-	goldenDir      = "testdata/golden"
+	goldenDir      = codectest.GoldenDir
 	goldenManifest = goldenDir + "/manifest.txt"
 	goldenPrefix   = "v1-"
 )
@@ -385,31 +382,6 @@ func goldenCases() []goldenCase {
 	return cases
 }
 
-// sampleSum sums type, size, palette and samples of a picture.
-func sampleSum(t testing.TB, m image.Image) string {
-	t.Helper()
-	src, err := codec.NewSource(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := sha256.New()
-	fmt.Fprintf(s, "%T %v\n", m, m.Bounds())
-	if p, ok := m.(*image.Paletted); ok {
-		for _, c := range p.Palette {
-			fmt.Fprintf(s, "%T %v\n", c, c)
-		}
-	}
-	for i, p := range src.Header().Planes() {
-		samples := make([]uint16, p.Width*p.Height)
-		src.ReadPlane(i, image.Rect(0, 0, p.Width, p.Height), samples, p.Width)
-		fmt.Fprintf(s, "%d %d %d\n", p.Width, p.Height, p.MaxValue)
-		if err := binary.Write(s, binary.BigEndian, samples); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return hex.EncodeToString(s.Sum(nil))
-}
-
 // goldenSums are what the manifest says of a file.
 type goldenSums struct{ samples, encoded string }
 
@@ -433,7 +405,7 @@ func goldenFile(name string) string { return filepath.Join(goldenDir, goldenPref
 // TestGoldenDecode decodes every golden file, with every tier of kernels, and
 // compares the samples with the sums in the manifest.
 func TestGoldenDecode(t *testing.T) {
-	if *update {
+	if *codectest.Update {
 		updateGolden(t)
 	}
 	sums := readManifest(t)
@@ -454,17 +426,13 @@ func TestGoldenDecode(t *testing.T) {
 			tiers = tiers[len(tiers)-1:]
 		}
 		for _, tier := range tiers {
-			restore, err := kernels.SetTier(tier)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m, err := codec.Decode(bytes.NewReader(b))
-			restore()
-			if err != nil {
-				t.Errorf("%s, %v: %v", name, tier, err)
-			} else if got := sampleSum(t, m); got != want {
-				t.Errorf("%s, %v: other samples: sum %.12s, want %.12s", name, tier, got, want)
-			}
+			codectest.OnTier(t, tier, func() {
+				if m, err := codectest.Decode(b, nil); err != nil {
+					t.Errorf("%s, %v: %v", name, tier, err)
+				} else if got := codectest.SampleSum(t, m); got != want {
+					t.Errorf("%s, %v: other samples: sum %.12s, want %.12s", name, tier, got, want)
+				}
+			})
 		}
 	}
 	if total > 300_000 {
@@ -483,7 +451,7 @@ func TestGoldenEncode(t *testing.T) {
 			continue
 		}
 		m := c.make()
-		if got := sampleSum(t, m); got != want.samples {
+		if got := codectest.SampleSum(t, m); got != want.samples {
 			t.Errorf("%s: the test makes another picture than it did: sum %.12s, want %.12s", c.name, got, want.samples)
 			continue
 		}
@@ -523,12 +491,12 @@ func updateGolden(t *testing.T) {
 	fmt.Fprintln(&manifest, "# Written by: go test ./codec/lossless -run Golden -update")
 	for _, c := range goldenCases() {
 		m := c.make()
-		sum := sampleSum(t, m)
+		sum := codectest.SampleSum(t, m)
 		b := mustEncode(t, m, c.effort, 0)
 		fmt.Fprintln(&manifest, c.name, sum, fileSum(b))
 		old, err := os.ReadFile(goldenFile(c.name))
 		if err == nil {
-			if was, err := codec.Decode(bytes.NewReader(old)); err == nil && sampleSum(t, was) == sum {
+			if was, err := codectest.Decode(old, nil); err == nil && codectest.SampleSum(t, was) == sum {
 				continue
 			}
 			t.Logf("%s no longer decodes to its picture and is written anew", c.name)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/corpus/dataset"
 	"github.com/burin-codec/burin/kernels"
 	"github.com/burin-codec/burin/transform/lattice"
@@ -25,26 +26,14 @@ func mustEncode(t testing.TB, m image.Image, effort, workers int) []byte {
 	t.Helper()
 	o := codec.DefaultOptions()
 	o.Codec, o.Effort, o.Workers = "lossless", effort, workers
-	var b bytes.Buffer
-	if err := codec.Encode(&b, m, o); err != nil {
-		t.Fatalf("effort %d: %v", effort, err)
-	}
-	return b.Bytes()
+	return codectest.Encode(t, m, o)
 }
 
 func mustDecode(t testing.TB, b []byte, workers int) image.Image {
 	t.Helper()
 	o := codec.DefaultDecodeOptions()
 	o.Workers = workers
-	d, err := codec.NewDecoder(bytes.NewReader(b), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := d.Decode(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return codectest.MustDecode(t, b, o)
 }
 
 // checkRoundTrip returns the size of the file.
@@ -236,24 +225,19 @@ func TestTiers(t *testing.T) {
 	for _, effort := range []int{1, 5, 9} {
 		for i, m := range ms {
 			var first []byte
-			for _, tier := range kernels.Tiers() {
-				restore, err := kernels.SetTier(tier)
-				if err != nil {
-					t.Fatal(err)
-				}
+			codectest.EachTier(t, func(tier kernels.Level) {
 				b := mustEncode(t, m, effort, 0)
 				if first == nil {
 					first = b
 				}
 				got := mustDecode(t, first, 0)
-				restore()
 				if !bytes.Equal(b, first) {
 					t.Errorf("effort %d, picture %d: tier %v writes another file", effort, i, tier)
 				}
 				if !reflect.DeepEqual(got, m) {
 					t.Errorf("effort %d, picture %d: tier %v decodes another picture", effort, i, tier)
 				}
-			}
+			})
 		}
 	}
 }
@@ -474,7 +458,7 @@ func TestOdd(t *testing.T) {
 		}
 		file := mustEncode(t, p.Image, effort, 0)
 		// Not by DeepEqual: the rows of a decoder's picture may be padded.
-		if sampleSum(t, mustDecode(t, file, 0)) != sampleSum(t, p.Image) {
+		if codectest.SampleSum(t, mustDecode(t, file, 0)) != codectest.SampleSum(t, p.Image) {
 			t.Errorf("%s: %T came back with other samples", name, p.Image)
 		}
 		info, err := d.Info()

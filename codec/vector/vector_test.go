@@ -15,6 +15,7 @@ import (
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/vector/network"
 	"github.com/burin-codec/burin/kernels"
@@ -107,71 +108,22 @@ func options(t testing.TB, kind codec.TargetKind, value float64) *codec.Options 
 	return o
 }
 
-func encodeFile(t testing.TB, m image.Image, o *codec.Options) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := codec.Encode(&b, m, o); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func decodeFile(t testing.TB, file []byte, conceal bool) (image.Image, error) {
 	t.Helper()
-	o := codec.DefaultDecodeOptions()
-	o.Weights = []codec.Weights{model(t)}
+	o := codectest.With(model(t))
 	o.Conceal = conceal
-	d, err := codec.NewDecoder(bytes.NewReader(file), o)
-	if err != nil {
-		return nil, err
-	}
-	return d.Decode(context.Background())
+	return codectest.Decode(file, o)
 }
 
 // picture returns a picture of waves of a kind.
 func picture(kind string, w, h int) image.Image {
-	r := image.Rect(0, 0, w, h)
 	p := waves(h, w, 77)
 	at := func(x, y, c int) float64 {
 		return min(max((float64(p.Data[(y*w+x)*3+c])*network.PixelUnit+network.PixelZero)/255, 0), 1)
 	}
-	to8 := func(v float64) uint8 { return uint8(v * 255) }
-	to16 := func(v float64) uint16 { return uint16(v * 65535) }
-	switch kind {
-	case "gray":
-		m := image.NewGray(r)
-		for i := range m.Pix {
-			m.Pix[i] = to8(at(i%w, i/w, 0))
-		}
-		return m
-	case "ycbcr":
-		m := image.NewYCbCr(r, image.YCbCrSubsampleRatio420)
-		for y := range h {
-			for x := range w {
-				m.Y[m.YOffset(x, y)] = to8(at(x, y, 0))
-				c := m.COffset(x, y)
-				m.Cb[c], m.Cr[c] = to8(at(x, y, 1)/4+0.375), to8(at(x, y, 2)/4+0.375)
-			}
-		}
-		return m
-	case "nrgba64":
-		m := image.NewNRGBA64(r)
-		for i := range w * h {
-			x, y := i%w, i/w
-			m.SetNRGBA64(x, y, color.NRGBA64{R: to16(at(x, y, 0)), G: to16(at(x, y, 1)), B: to16(at(x, y, 2)), A: uint16(i * 977)})
-		}
-		return m
-	}
-	m := image.NewNRGBA(r)
-	for i := range w * h {
-		x, y := i%w, i/w
-		a := uint8(255)
-		if kind == "nrgba" {
-			a = uint8(x * y)
-		}
-		m.SetNRGBA(x, y, color.NRGBA{to8(at(x, y, 0)), to8(at(x, y, 1)), to8(at(x, y, 2)), a})
-	}
-	return m
+	return codectest.Picture(kind, w, h, at, func(x, y, c int) float64 {
+		return at(min(2*x+1, w-1), min(2*y+1, h-1), c)/4 + 0.375
+	})
 }
 
 // mse returns the mean squared error of opaque pixels' 8-bit colours, and the largest
@@ -205,7 +157,7 @@ func TestKindsAndSizes(t *testing.T) {
 				want := picture(kind, size.X, size.Y)
 				o := options(t, codec.TargetQuality, 90)
 				o.Packets = packets
-				got, err := decodeFile(t, encodeFile(t, want, o), false)
+				got, err := decodeFile(t, codectest.Encode(t, want, o), false)
 				if err != nil {
 					t.Fatalf("%s of %v: %v", kind, size, err)
 				}
@@ -221,12 +173,8 @@ func TestKindsAndSizes(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	p := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black, color.White})
-	for _, m := range []image.Image{p, image.NewCMYK(image.Rect(0, 0, 4, 4))} {
-		var u codec.UnsupportedError
-		if err := codec.Encode(&bytes.Buffer{}, m, options(t, codec.TargetQuality, 50)); !errors.As(err, &u) {
-			t.Errorf("%T: %v", m, err)
-		}
+	for _, m := range []image.Image{codectest.Paletted(), codectest.CMYK()} {
+		codectest.Unsupported(t, m, options(t, codec.TargetQuality, 50))
 	}
 }
 
@@ -235,10 +183,7 @@ func TestRefused(t *testing.T) {
 func TestDecodedIsWhatWasChosen(t *testing.T) {
 	m := model(t)
 	p := waves(192, 256, 5)
-	x := make([]int16, len(p.Data))
-	for i, v := range p.Data {
-		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
-	}
+	x := pixels.FromFloats(p)
 	for _, rate := range []int{0, 1500, 4096} {
 		e := newChooser(m, nil, efforts[6])
 		tile := e.tile(x, p.H, p.W, rate)
@@ -250,11 +195,7 @@ func TestDecodedIsWhatWasChosen(t *testing.T) {
 		e.decide(tile, depths)
 		want, _ := m.synthesis.Forward(e.b, tile.r[network.Finest], shapeOf(&tile.grids[network.Finest]), rate)
 		payload := m.encodeTile(tile, depths)
-		for _, tier := range kernels.Tiers() {
-			restore, err := kernels.SetTier(tier)
-			if err != nil {
-				t.Fatal(err)
-			}
+		codectest.EachTier(t, func(tier kernels.Level) {
 			// Models pack their numbers for a tier.
 			file, _ := m.MarshalBinary()
 			fresh, err := ReadModel(file, math.MaxInt64)
@@ -264,7 +205,6 @@ func TestDecodedIsWhatWasChosen(t *testing.T) {
 			d := &decoder{m: fresh, b: convnet.NewBuffers(nil), head: &head{rate: rate}, depths: depths}
 			g := newGrids(m.config, p.H/8, p.W/8)
 			got, err := d.tile(payload, g)
-			restore()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -278,7 +218,7 @@ func TestDecodedIsWhatWasChosen(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Fatalf("rate %d, %v: other pixels", rate, tier)
 			}
-		}
+		})
 	}
 }
 
@@ -286,10 +226,7 @@ func TestDecodedIsWhatWasChosen(t *testing.T) {
 func TestCostIsWhatIsWritten(t *testing.T) {
 	m := model(t)
 	p := waves(512, 512, 6)
-	x := make([]int16, len(p.Data))
-	for i, v := range p.Data {
-		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
-	}
+	x := pixels.FromFloats(p)
 	e := newChooser(m, nil, efforts[3])
 	tile := e.tile(x, p.H, p.W, 2048)
 	cost := e.decide(tile, m.fullDepths())
@@ -324,37 +261,9 @@ func before(t *tile, l int) []int16 {
 // TestTargets checks that rates are not exceeded and PSNR is reached, and both nearly
 // used up.
 func TestTargets(t *testing.T) {
-	m := picture("rgb", 512, 320)
-	px := 512.0 * 320
-	low := len(encodeFile(t, m, options(t, codec.TargetQuality, 0)))
-	high := len(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
-	if high < low+100 {
-		t.Fatalf("%d to %d bytes", low, high)
-	}
-	mid := math.Round(float64(low+high) / 2)
-	if n := float64(len(encodeFile(t, m, options(t, codec.TargetSize, mid)))); n > mid || n < 0.85*mid {
-		t.Errorf("size %v for %v", n, mid)
-	}
-	if n := float64(len(encodeFile(t, m, options(t, codec.TargetBPP, 8*mid/px)))); n > mid+1 || n < 0.85*mid {
-		t.Errorf("bits per pixel %v for %v", 8*n/px, 8*mid/px)
-	}
-	var u codec.UnsupportedError
-	if err := codec.Encode(&bytes.Buffer{}, m, options(t, codec.TargetSize, 30)); !errors.As(err, &u) {
-		t.Errorf("30 bytes: %v", err)
-	}
-	psnrOf := func(file []byte) float64 {
-		got, err := decodeFile(t, file, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, _ := mse(m, got)
-		return pixels.PSNR(e)
-	}
-	lo, hi := psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 0))), psnrOf(encodeFile(t, m, options(t, codec.TargetQuality, 100)))
-	want := (lo + hi) / 2
-	if got := psnrOf(encodeFile(t, m, options(t, codec.TargetPSNR, want))); got < want || got > want+0.7 {
-		t.Errorf("PSNR %.2f for %.2f, of %.2f to %.2f", got, want, lo, hi)
-	}
+	codectest.Targets(func(kind codec.TargetKind, value float64) *codec.Options {
+		return options(t, kind, value)
+	}).Check(t, picture("rgb", 512, 320), 0.85, 30, 0.7, codectest.With(model(t)))
 }
 
 // TestEfforts checks that more effort costs less, and that files do not depend on the
@@ -364,7 +273,7 @@ func TestEfforts(t *testing.T) {
 	cost := func(effort, workers int) (float64, []byte) {
 		o := options(t, codec.TargetQuality, 70)
 		o.Effort, o.Workers = effort, workers
-		file := encodeFile(t, m, o)
+		file := codectest.Encode(t, m, o)
 		got, err := decodeFile(t, file, false)
 		if err != nil {
 			t.Fatal(err)
@@ -421,7 +330,7 @@ func TestConcealment(t *testing.T) {
 	m := picture("rgb", 512, 512)
 	o := options(t, codec.TargetQuality, 60)
 	o.Packets = 10
-	file := encodeFile(t, m, o)
+	file := codectest.Encode(t, m, o)
 	whole, err := decodeFile(t, file, false)
 	if err != nil {
 		t.Fatal(err)
@@ -431,7 +340,7 @@ func TestConcealment(t *testing.T) {
 	}
 	e, _ := mse(m, whole)
 	plain := options(t, codec.TargetQuality, 60)
-	t.Logf("%d bytes in packets, %d without", len(file), len(encodeFile(t, m, plain)))
+	t.Logf("%d bytes in packets, %d without", len(file), len(codectest.Encode(t, m, plain)))
 	var worst float64
 	for first := range 10 {
 		cut := lose(t, file, func(i int) bool { return i == first || i == (first+3)%10 })
@@ -568,62 +477,17 @@ func TestParts(t *testing.T) {
 
 // TestEmbeddedModel decodes files without and with the model they need.
 func TestEmbeddedModel(t *testing.T) {
-	m := picture("rgb", 70, 50)
-	o := options(t, codec.TargetQuality, 60)
-	file := encodeFile(t, m, o)
-	if _, err := codec.Decode(bytes.NewReader(file)); !errors.Is(err, codec.ErrModelMismatch) {
-		t.Errorf("without the model: %v", err)
-	}
-	o.EmbedWeights = true
-	embedded := encodeFile(t, m, o)
-	got, err := codec.Decode(bytes.NewReader(embedded))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := decodeFile(t, file, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !samePixels(want, got) {
-		t.Error("the embedded model decodes to another picture")
-	}
-	d := codec.DefaultDecodeOptions()
-	d.Limits.MaxModelBytes = 1000
-	dec, err := codec.NewDecoder(bytes.NewReader(embedded), d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := dec.Decode(context.Background()); !errors.Is(err, codec.ErrTooLarge) {
-		t.Errorf("over the limit: %v", err)
-	}
+	codectest.EmbeddedModel(t, picture("rgb", 70, 50), options(t, codec.TargetQuality, 60))
 }
 
 func TestModelFile(t *testing.T) {
 	m := model(t)
-	file, err := m.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := ReadModel(file, math.MaxInt64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again.Hash() != m.Hash() || !bytes.Equal(again.marshal(), file) {
-		t.Error("a model read is not the one written")
-	}
+	again := codectest.ModelFile(t, m, ReadModel, (*Model).marshal)
 	for i, b := range m.books {
 		for depth, words := range b.nested {
 			if !slices.Equal(words, again.books[i].nested[depth]) {
 				t.Errorf("book %d: other words of %d bits", i, depth)
 			}
-		}
-	}
-	if _, err := ReadModel(file, 1<<10); !errors.Is(err, codec.ErrTooLarge) {
-		t.Errorf("over the limit: %v", err)
-	}
-	for n := 0; n < len(file); n += max(len(file)/40, 1) {
-		if _, err := ReadModel(file[:n], math.MaxInt64); err == nil {
-			t.Errorf("the first %d of %d bytes were taken", n, len(file))
 		}
 	}
 }
@@ -635,10 +499,7 @@ func TestIntegersFollowFloats(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := waves(128, 192, 98)
-	x := make([]int16, len(p.Data))
-	for i, v := range p.Data {
-		x[i] = int16(v * (network.PixelUnit << pixels.Bits))
-	}
+	x := pixels.FromFloats(p)
 	for _, rate := range []int{0, 2048, 4096} {
 		l, _ := m.net.Forward(p.Data, convnet.Shape{N: 1, H: p.H, W: p.W}, []float32{float32(rate) / convnet.RateUnit}, network.Test)
 		e := newChooser(m.model, nil, efforts[1])
@@ -700,23 +561,14 @@ func TestSearchIsExhaustive(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	m := model(f)
 	for _, kind := range []string{"gray", "ycbcr", "nrgba"} {
-		f.Add(encodeFile(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)), false)
+		f.Add(codectest.Encode(f, picture(kind, 40, 30), options(f, codec.TargetQuality, 40)), false)
 	}
 	o := options(f, codec.TargetQuality, 70)
 	o.Packets = 3
-	f.Add(encodeFile(f, picture("rgb", 80, 70), o), true)
+	f.Add(codectest.Encode(f, picture("rgb", 80, 70), o), true)
 	o.EmbedWeights = true
-	f.Add(encodeFile(f, picture("rgb", 20, 10), o), true)
-	f.Fuzz(func(t *testing.T, file []byte, conceal bool) {
-		o := codec.DefaultDecodeOptions()
-		o.Weights = []codec.Weights{m}
-		o.Conceal = conceal
-		o.Limits.MaxPixels, o.Limits.MaxModelBytes = 1<<16, 1<<24
-		d, err := codec.NewDecoder(bytes.NewReader(file), o)
-		if err == nil {
-			d.Decode(context.Background()) // an error or a picture
-		}
-	})
+	f.Add(codectest.Encode(f, picture("rgb", 20, 10), o), true)
+	f.Fuzz(func(_ *testing.T, file []byte, conceal bool) { codectest.DecodeAny(file, m, conceal) })
 }
 
 // FuzzTile feeds the decoders of tokens, past the checksums.
@@ -753,22 +605,7 @@ func FuzzTile(f *testing.F) {
 	})
 }
 
-func FuzzModel(f *testing.F) {
-	file, err := model(f).MarshalBinary()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(file)
-	f.Fuzz(func(t *testing.T, file []byte) {
-		m, err := ReadModel(file, 1<<24)
-		if err == nil && m.Hash() == ([32]byte{}) {
-			t.Error("a model without a name")
-		}
-		if _, err := ReadModel(file, math.MaxInt16); err == nil {
-			t.Error("a model beyond the limit was read")
-		}
-	})
-}
+func FuzzModel(f *testing.F) { codectest.FuzzModel(f, model(f), ReadModel) }
 
 // BenchmarkDecode is a tile of 512 x 512 of the architecture that is shipped, untrained,
 // without tokens: networks are nearly all of the time.

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/codec/learned"
 	"github.com/burin-codec/burin/corpus/dataset"
-	"github.com/burin-codec/burin/corpus/metric"
 )
 
 func options(effort int, quality float64) *codec.Options {
@@ -23,20 +23,8 @@ func options(effort int, quality float64) *codec.Options {
 
 func code(t testing.TB, m image.Image, o *codec.Options) (file []byte, psnr float64) {
 	t.Helper()
-	var b bytes.Buffer
-	if err := codec.Encode(&b, m, o); err != nil {
-		t.Fatal(err)
-	}
-	file = bytes.Clone(b.Bytes())
-	got, err := codec.Decode(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := metric.Compare(m, got, metric.PSNR)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, v["psnr"]
+	file = codectest.Encode(t, m, o)
+	return file, codectest.PSNR(t, m, codectest.MustDecode(t, file, nil))
 }
 
 // TestModel checks that the shipped model covers its range of rates, and that effort

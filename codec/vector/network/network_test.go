@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/kernels"
 	"github.com/burin-codec/burin/transform/convnet"
 	"github.com/burin-codec/burin/transform/nn"
@@ -17,25 +18,6 @@ func tiny() Config {
 		Levels: [Levels]Level{{6, 1, 16}, {6, 1, 16}, {6, 2, 16}, {4, 1, 16}},
 		Fine:   8, Coarse: 16, Width: 8, Analysis: 1, Predictor: 1, SynthesisFine: 1, SynthesisInner: 1, Anchors: 3,
 	}
-}
-
-// waves returns a picture of some waves, and noise.
-func waves(h, w int, seed uint64) Picture {
-	r := rand.New(rand.NewPCG(seed, 1))
-	p := Picture{H: h, W: w, Data: make([]float32, h*w*3)}
-	var fx, fy, phase [3]float64
-	for c := range 3 {
-		fx[c], fy[c], phase[c] = r.Float64()*0.2, r.Float64()*0.2, r.Float64()*6
-	}
-	for y := range h {
-		for x := range w {
-			for c := range 3 {
-				v := 90*math.Sin(fx[c]*float64(x)+fy[c]*float64(y)+phase[c]) + r.NormFloat64()*3
-				p.Data[(y*w+x)*3+c] = float32(math.Round(v)) / PixelUnit
-			}
-		}
-	}
-	return p
 }
 
 func newTiny(t testing.TB) *Network {
@@ -50,7 +32,7 @@ func newTiny(t testing.TB) *Network {
 	n.Init(r)
 	var pictures []Picture
 	for i := range 12 {
-		pictures = append(pictures, waves(128, 128, uint64(i)))
+		pictures = append(pictures, codectest.Waves(128, 128, uint64(i)))
 	}
 	if err := n.Start(pictures, r); err != nil {
 		t.Fatal(err)
@@ -70,7 +52,7 @@ func batchOf(pictures ...Picture) ([]float32, convnet.Shape) {
 // and gains by them, and that the errors of its vectors are those of its pixels.
 func TestStart(t *testing.T) {
 	n := newTiny(t)
-	x, s := batchOf(waves(128, 128, 99))
+	x, s := batchOf(codectest.Waves(128, 128, 99))
 	lastBits, lastError := 0.0, math.Inf(1)
 	for _, rate := range []float32{0, 0.5, 1} {
 		l, _ := n.Forward(x, s, []float32{rate}, Test)
@@ -105,7 +87,7 @@ func TestGradients(t *testing.T) {
 	for l := range Levels {
 		n.Books[l] = nil
 	}
-	x, s := batchOf(waves(64, 128, 3), waves(64, 128, 4))
+	x, s := batchOf(codectest.Waves(64, 128, 3), codectest.Waves(64, 128, 4))
 	rates, errs := []float32{0.3, 1}, []float32{1e-3, 2e-3}
 	loss := func() float64 {
 		_, pixels := n.Forward(x, s, rates, Train)
@@ -216,7 +198,7 @@ func TestSafetensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, s := batchOf(waves(64, 64, 5))
+	x, s := batchOf(codectest.Waves(64, 64, 5))
 	a, _ := n.Forward(x, s, []float32{0.7}, Test)
 	b, _ := again.Forward(x, s, []float32{0.7}, Test)
 	if a.Bits[0] != b.Bits[0] || a.SquaredError[0] != b.SquaredError[0] {
