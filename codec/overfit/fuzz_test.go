@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/corpus/dataset"
 )
 
@@ -63,7 +64,7 @@ func init() {
 // FuzzDecode decodes any bytes as a tile of a small picture.
 func FuzzDecode(f *testing.F) {
 	for _, q := range []float64{0, 70} {
-		f.Add(payload(f, mustEncode(f, dataset.DeadLeaves(19, 13, 1), options(codec.TargetQuality, q))))
+		f.Add(payload(f, codectest.Encode(f, dataset.DeadLeaves(19, 13, 1), options(codec.TargetQuality, q))))
 	}
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, tile []byte) { _ = decodeFramed(t, image.Rect(0, 0, 19, 13), tile) })
@@ -71,7 +72,7 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkDecode(b *testing.B) {
 	m := dataset.DeadLeaves(768, 512, 1)
-	file := mustEncode(b, m, options(codec.TargetQuality, 50))
+	file := codectest.Encode(b, m, options(codec.TargetQuality, 50))
 	b.ResetTimer()
 	for b.Loop() {
 		mustDecode(b, file, 0)

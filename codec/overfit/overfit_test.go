@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/codectest"
 	"github.com/burin-codec/burin/corpus/dataset"
 	"github.com/burin-codec/burin/inr"
 )
@@ -23,48 +24,24 @@ func options(kind codec.TargetKind, value float64) *codec.Options {
 	return o
 }
 
-func mustEncode(t testing.TB, m image.Image, o *codec.Options) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := codec.Encode(&b, m, o); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func mustDecode(t testing.TB, file []byte, workers int) image.Image {
 	t.Helper()
 	o := codec.DefaultDecodeOptions()
 	o.Workers = workers
-	d, err := codec.NewDecoder(bytes.NewReader(file), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := d.Decode(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return codectest.MustDecode(t, file, o)
 }
 
 // planesOf returns the samples of all planes, scaled to 0..1.
-func planesOf(t testing.TB, m image.Image) [][]float64 {
+func planesOf(t testing.TB, m image.Image) (planes [][]float64) {
 	t.Helper()
-	src, err := codec.NewSource(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out [][]float64
-	for i, p := range src.Header().Planes() {
-		buf := make([]uint16, p.Width*p.Height)
-		src.ReadPlane(i, image.Rect(0, 0, p.Width, p.Height), buf, p.Width)
-		v := make([]float64, len(buf))
-		for j, s := range buf {
+	codectest.Planes(t, m, func(p codec.Plane, samples []uint16) {
+		v := make([]float64, len(samples))
+		for j, s := range samples {
 			v[j] = float64(s) / float64(p.MaxValue)
 		}
-		out = append(out, v)
-	}
-	return out
+		planes = append(planes, v)
+	})
+	return planes
 }
 
 // psnr returns the PSNR over all samples of all planes.
@@ -160,7 +137,7 @@ var subsamplings = []image.YCbCrSubsampleRatio{
 func TestTypes(t *testing.T) {
 	for name, m := range pictures(33, 17) {
 		t.Run(name, func(t *testing.T) {
-			got := mustDecode(t, mustEncode(t, m, options(codec.TargetQuality, 90)), 0)
+			got := mustDecode(t, codectest.Encode(t, m, options(codec.TargetQuality, 90)), 0)
 			if a, b := fmt.Sprintf("%T %v", got, got.Bounds()), fmt.Sprintf("%T %v", m, m.Bounds()); a != b {
 				t.Fatalf("%s, want %s", a, b)
 			}
@@ -175,7 +152,7 @@ func TestSizes(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {2, 1}, {1, 2}, {1, 40}, {40, 1}, {3, 5}} {
 		for _, name := range []string{"NRGBA", "Gray16", image.YCbCrSubsampleRatio410.String()} {
 			m := pictures(size.X, size.Y)[name]
-			got := mustDecode(t, mustEncode(t, m, options(codec.TargetQuality, 80)), 0)
+			got := mustDecode(t, codectest.Encode(t, m, options(codec.TargetQuality, 80)), 0)
 			if got.Bounds() != m.Bounds() {
 				t.Errorf("%s of %v came back as %v", name, size, got.Bounds())
 			}
@@ -270,11 +247,7 @@ func TestTiling(t *testing.T) {
 }
 
 func TestPaletted(t *testing.T) {
-	m := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black, color.White})
-	var unsupported codec.UnsupportedError
-	if err := codec.Encode(new(bytes.Buffer), m, options(codec.TargetQuality, 50)); !errors.As(err, &unsupported) {
-		t.Errorf("error %v", err)
-	}
+	codectest.Unsupported(t, codectest.Paletted(), options(codec.TargetQuality, 50))
 }
 
 // TestWorkers checks that the number of workers makes no difference.
@@ -283,9 +256,9 @@ func TestWorkers(t *testing.T) {
 	for _, target := range []codec.Target{{Kind: codec.TargetQuality, Value: 60}, {Kind: codec.TargetSize, Value: 900}} {
 		o := options(target.Kind, target.Value)
 		o.Workers = 1
-		one := mustEncode(t, m, o)
+		one := codectest.Encode(t, m, o)
 		o.Workers = 3
-		if !bytes.Equal(one, mustEncode(t, m, o)) {
+		if !bytes.Equal(one, codectest.Encode(t, m, o)) {
 			t.Errorf("%v: 3 workers write another file", target.Kind)
 		}
 		a, b := mustDecode(t, one, 1).(*image.NRGBA), mustDecode(t, one, 3).(*image.NRGBA)
@@ -300,7 +273,7 @@ func TestQuality(t *testing.T) {
 	m := dataset.DeadLeaves(96, 80, 5)
 	size, db := 0, 0.0
 	for _, q := range []float64{0, 50, 100} {
-		file := mustEncode(t, m, options(codec.TargetQuality, q))
+		file := codectest.Encode(t, m, options(codec.TargetQuality, q))
 		d := psnr(t, m, mustDecode(t, file, 0))
 		t.Logf("quality %v: %d bytes, %.2f dB", q, len(file), d)
 		if len(file) <= size || d <= db {
@@ -319,7 +292,7 @@ func TestTargets(t *testing.T) {
 		{Kind: codec.TargetSize, Value: 2500},
 		{Kind: codec.TargetPSNR, Value: 24}, {Kind: codec.TargetPSNR, Value: 30},
 	} {
-		file := mustEncode(t, m, options(target.Kind, target.Value))
+		file := codectest.Encode(t, m, options(target.Kind, target.Value))
 		n, db := float64(len(file)), psnr(t, m, mustDecode(t, file, 0))
 		t.Logf("%v of %v: %v bytes, %.4f bpp, %.2f dB", target.Kind, target.Value, n, 8*n/bits, db)
 		ok := false
@@ -370,7 +343,7 @@ func TestTiles(t *testing.T) {
 	} {
 		o := options(target.Kind, target.Value)
 		o.Codec, o.Workers = "overfit-tiles", 1
-		file := mustEncode(t, m, o)
+		file := codectest.Encode(t, m, o)
 		if n := bytes.Count(file, []byte(kindTile)); n != 4 {
 			t.Fatalf("%d tiles", n)
 		}
@@ -388,7 +361,7 @@ func TestTiles(t *testing.T) {
 		}
 		if target.Kind == codec.TargetSize {
 			o.Workers = 3
-			if !bytes.Equal(file, mustEncode(t, m, o)) {
+			if !bytes.Equal(file, codectest.Encode(t, m, o)) {
 				t.Error("3 workers write another file")
 			}
 			if a, b := got.(*image.NRGBA), mustDecode(t, file, 1).(*image.NRGBA); !bytes.Equal(a.Pix, b.Pix) {
@@ -423,7 +396,7 @@ func TestSmallSizes(t *testing.T) {
 // perhaps a picture.
 func TestDamage(t *testing.T) {
 	m := dataset.DeadLeaves(24, 21, 4)
-	good := mustEncode(t, m, options(codec.TargetQuality, 40))
+	good := codectest.Encode(t, m, options(codec.TargetQuality, 40))
 	for n := range good {
 		if _, err := codec.Decode(bytes.NewReader(good[:n])); err == nil {
 			t.Errorf("no error for %d bytes of %d", n, len(good))
@@ -459,16 +432,7 @@ func TestDamage(t *testing.T) {
 
 // TestModelBytes checks the limit on weights.
 func TestModelBytes(t *testing.T) {
-	file := mustEncode(t, dataset.DeadLeaves(24, 21, 4), options(codec.TargetQuality, 40))
-	o := codec.DefaultDecodeOptions()
-	o.Limits.MaxModelBytes = 1000
-	d, err := codec.NewDecoder(bytes.NewReader(file), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.Decode(context.Background()); !errors.Is(err, codec.ErrTooLarge) {
-		t.Errorf("error %v", err)
-	}
+	codectest.ModelTooLarge(t, codectest.Encode(t, dataset.DeadLeaves(24, 21, 4), options(codec.TargetQuality, 40)))
 }
 
 // TestCancel cancels in the middle of the work.
@@ -526,7 +490,7 @@ func TestStop(t *testing.T) {
 				if when != "limit" {
 					o.Stop = stop
 				}
-				file := mustEncode(t, m, o)
+				file := codectest.Encode(t, m, o)
 				if target.Kind == codec.TargetSize && float64(len(file)) > target.Value {
 					t.Errorf("%s: %d bytes", what, len(file))
 				}
@@ -555,7 +519,7 @@ func TestStatus(t *testing.T) {
 		}
 		last, calls = s, calls+1
 	}
-	file := mustEncode(t, m, o)
+	file := codectest.Encode(t, m, o)
 	db := psnr(t, m, mustDecode(t, file, 0))
 	if calls < 170 || last.Done != 1 || math.Abs(last.PSNR-db) > 0.5 || math.Abs(last.BPP*64*50/8/float64(len(file))-1) > 0.15 {
 		t.Errorf("%d calls, the last with %+v; %d bytes, %.2f dB", calls, last, len(file), db)
@@ -573,7 +537,7 @@ func TestProgress(t *testing.T) {
 			}
 			calls, last = calls+1, done
 		}
-		mustEncode(t, dataset.DeadLeaves(20, 20, 2), o)
+		codectest.Encode(t, dataset.DeadLeaves(20, 20, 2), o)
 		if calls < 12 || last != 1 {
 			t.Errorf("%v: %d calls, the last with %v", kind, calls, last)
 		}
