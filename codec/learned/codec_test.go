@@ -5,13 +5,11 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/internal/codectest"
-	"github.com/burin-codec/burin/codec/learned/network"
 	"github.com/burin-codec/burin/transform/nn"
 )
 
@@ -19,16 +17,8 @@ import (
 var testModel = sync.OnceValues(func() (*Model, error) {
 	pool := nn.NewPool(1)
 	defer pool.Close()
-	n, err := network.New(tiny(), pool)
+	n, pictures, err := started(pool)
 	if err != nil {
-		return nil, err
-	}
-	n.Init(rand.New(rand.NewPCG(1, 2)))
-	var pictures []network.Picture
-	for i := range 6 {
-		pictures = append(pictures, codectest.Waves(128, 128, uint64(i)))
-	}
-	if err := n.Start(pictures, func(rate float64) float64 { return 0.001 * math.Pow(100, rate) }); err != nil {
 		return nil, err
 	}
 	return NewModel(n, pictures, Bits{10, 10})

@@ -21,21 +21,26 @@ func tiny() network.Config {
 	}
 }
 
-// newTiny returns a network that does something sensible without training.
-func newTiny(t testing.TB) (*network.Network, []network.Picture) {
-	t.Helper()
-	pool := nn.NewPool(1)
-	t.Cleanup(pool.Close)
+// started returns a network that does something sensible without training.
+func started(pool *nn.Pool) (*network.Network, []network.Picture, error) {
 	n, err := network.New(tiny(), pool)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	n.Init(rand.New(rand.NewPCG(1, 2)))
 	var pictures []network.Picture
 	for i := range 6 {
 		pictures = append(pictures, codectest.Waves(128, 128, uint64(i)))
 	}
-	if err := n.Start(pictures, func(rate float64) float64 { return 0.001 * math.Pow(100, rate) }); err != nil {
+	return n, pictures, n.Start(pictures, func(rate float64) float64 { return 0.001 * math.Pow(100, rate) })
+}
+
+func newTiny(t testing.TB) (*network.Network, []network.Picture) {
+	t.Helper()
+	pool := nn.NewPool(1)
+	t.Cleanup(pool.Close)
+	n, pictures, err := started(pool)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n, pictures
