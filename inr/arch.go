@@ -99,6 +99,24 @@ func (p *Preset) Arch(width, height, channels int) Arch {
 	return Arch{channels, GridsFor(width, height), p.Spatial, p.Parents, p.Hidden}
 }
 
+// preset returns the place of a's widths in Presets, or -1.
+func (a *Arch) preset() int {
+	for i, p := range Presets {
+		if p.Spatial == a.Spatial && p.Parents == a.Parents && p.Hidden == a.Hidden {
+			return i
+		}
+	}
+	return -1
+}
+
+// Preset returns the name of the preset whose widths a has, or "".
+func (a *Arch) Preset() string {
+	if i := a.preset(); i >= 0 {
+		return Presets[i].Name
+	}
+	return ""
+}
+
 // DefaultGrids is the number of grids of a picture that is not tiny.
 const DefaultGrids = 7
 

@@ -37,7 +37,7 @@ func megapixels(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	for i, p := range Presets {
 		a, q, lat := benchPicture(i)
-		buf, err := EncodeStream(&a, q, lat, 0, nil)
+		buf, err := EncodeStream(&a, q, lat, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func (nothing) code([]int8, []int16, []uint8) error { return nil }
 // per pixel and on one core.
 func BenchmarkStages(b *testing.B) {
 	a, q, lat := benchPicture(3)
-	buf, err := EncodeStream(&a, q, lat, 0, nil)
+	buf, err := EncodeStream(&a, q, lat, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,9 +30,9 @@
 // has no checksum: the container has all that. The format, version 1, is described in
 // stream.go. Samples are 8 bits; SynthesiseFloat gives those between.
 //
-// Networks of tens of pictures have much in common. A stream may name a prior, networks
-// that the decoder has, and hold the differences alone: 0.01 bit for each parameter
-// that is the same.
+// Networks of tens of pictures have much in common. A stream may name a Prior, networks
+// learnt over many pictures that the decoder has, and hold the differences alone: 0.01 bit
+// for each parameter that is the same.
 //
 // # Untrusted input
 //

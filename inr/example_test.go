@@ -17,7 +17,7 @@ func Example() {
 	latents := inr.NewLatents(&arch, width, height)
 	copy(latents[0].V, []int8{0, 4, 8, 12, 16, 12, 8, 4})
 
-	stream, err := inr.EncodeStream(&arch, nets, latents, 0, nil)
+	stream, err := inr.EncodeStream(&arch, nets, latents, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

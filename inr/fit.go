@@ -49,9 +49,12 @@ type FitOptions struct {
 	// Pool has the workers, on whose number the result does not depend. It may be nil,
 	// for one, and must not be in use elsewhere.
 	Pool *nn.Pool
-	// Prior is where the networks start from and what their cost is counted against.
-	// It must be valid for Arch; nil means a fresh start.
-	Prior *Quantised
+	// Priors are those that the networks may start from. The fit takes one made for such
+	// networks (see [Prior.Suits]) whose range has its lambda, the one of the nearest
+	// middle if there are several, and none if there is none.
+	Priors []*Prior
+	// NetRate scales the networks' learning rate, 0..10. 0 means 1.
+	NetRate float64
 	// Progress, if not nil, is called after every iteration, and now and then after
 	// those, by the goroutine that called Fit.
 	Progress func(FitProgress)
@@ -63,6 +66,7 @@ type Fitted struct {
 	Arch       Arch
 	Nets       *Quantised
 	Latents    Latents
+	Start      *Start  // what the networks began with, nil without a prior
 	LatentBits float64 // in the stream
 	WeightBits float64
 	BPP        float64 // of both, bits per pixel
@@ -95,6 +99,8 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 		return fmt.Errorf("%w: %d iterations, want 0 to %d", ErrFit, o.Iterations, MaxIterations)
 	case o.TimeLimit < 0:
 		return fmt.Errorf("%w: time limit %v", ErrFit, o.TimeLimit)
+	case !(o.NetRate >= 0 && o.NetRate <= 10):
+		return fmt.Errorf("%w: %v times the learning rate, want 0 to 10", ErrFit, o.NetRate)
 	case o.Refine < 0 || o.Refine > 100:
 		return fmt.Errorf("%w: %d rounds of refinement, want 0 to 100", ErrFit, o.Refine)
 	}
@@ -102,9 +108,6 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 		if !(v >= 0 && v <= 1) {
 			return fmt.Errorf("%w: sample %d is %v, want 0..1", ErrFit, i, v)
 		}
-	}
-	if o.Prior != nil {
-		return o.Prior.Validate(&o.Arch)
 	}
 	return nil
 }
@@ -142,7 +145,9 @@ type fitter struct {
 	lat    *fitLatents
 	nets   *nn.SOAP
 	before *Nets   // the last step of nets
-	prior  *Nets   // what the networks are coded from
+	begun  *Start  // nil without a prior
+	origin origin  // what the networks are coded from
+	prior  *Nets   // the same in numbers
 	done   int     // iterations
 	end    int     // what done comes to
 	from   float64 // where the schedule begins
@@ -178,12 +183,18 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 	if f.steered() {
 		f.Lambda = f.startLambda()
 	}
-	f.prior = NewNets(&o.Arch)
-	if o.Prior != nil {
-		f.prior = o.Prior.Nets()
+	f.begun = startOf(o.Priors, &o.Arch, f.Lambda)
+	if f.origin, err = f.begun.origin(&o.Arch); err != nil {
+		return nil, err
+	}
+	f.prior = f.origin.Nets()
+	if f.begun != nil {
 		f.net.set(f.prior)
 	} else {
 		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), f.Lambda)
+	}
+	if f.NetRate == 0 {
+		f.NetRate = 1
 	}
 	f.lat = newFitLatents(f.net, o.Seed)
 	f.before = NewNets(&o.Arch)
@@ -243,7 +254,7 @@ func (f *fitter) iterate(p pace) {
 	f.lat.see(p.temperature, p.noise)
 	f.net.step(f.Lambda, true)
 	f.weighNets()
-	f.moveNets(p.netRate)
+	f.moveNets(f.NetRate * p.netRate)
 	f.lat.step(p.latentRate, latentBeta1, latentBeta2)
 	f.net.refresh()
 }
@@ -334,7 +345,7 @@ func (f *fitter) latentBits() float64 {
 // result measures what the decoder will show and read.
 func (f *fitter) result() *Fitted {
 	r := &Fitted{Arch: f.Arch, Nets: f.q, Latents: f.latents, Iterations: f.done, Lambda: f.Lambda,
-		WeightBits: f.weightBits}
+		Start: f.begun, WeightBits: f.weightBits}
 	r.LatentBits = f.latentBits()
 	n := f.net.w * f.net.h
 	r.BPP = (r.LatentBits + r.WeightBits) / float64(n)

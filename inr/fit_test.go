@@ -67,7 +67,7 @@ func TestFitPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+	stream, err := EncodeStream(&a, f.Nets, f.Latents, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestFitCut(t *testing.T) {
 		if f.Iterations < after || f.Iterations > after+1+coolIterations {
 			t.Errorf("%d iterations, cut after %d", f.Iterations, after)
 		}
-		stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+		stream, err := EncodeStream(&a, f.Nets, f.Latents, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestFitPrior(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Prior = first.Nets
+	o.Priors = []*Prior{testPrior(t, a, first.Nets.Nets())}
 	warm, err := Fit(context.Background(), pix, w, h, &o)
 	if err != nil {
 		t.Fatal(err)
@@ -248,9 +248,9 @@ func TestFitErrors(t *testing.T) {
 		t.Errorf("architecture: error %v", err)
 	}
 	o = good
-	o.Prior = &Quantised{}
-	if _, err := Fit(context.Background(), pix, 4, 3, &o); !errors.Is(err, ErrNetworks) {
-		t.Errorf("prior: error %v", err)
+	o.NetRate = -1
+	if _, err := Fit(context.Background(), pix, 4, 3, &o); !errors.Is(err, ErrFit) {
+		t.Errorf("learning rate: error %v", err)
 	}
 	if _, err := Fit(context.Background(), pix, 4, 3, &good); err != nil {
 		t.Errorf("no iterations: error %v", err)
@@ -271,7 +271,7 @@ func TestFitSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stream, err := EncodeStream(&a, f.Nets, f.Latents, 0, nil)
+			stream, err := EncodeStream(&a, f.Nets, f.Latents, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

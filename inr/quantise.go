@@ -29,15 +29,11 @@ var deadZones = [...]float64{0, 0.1, 0.2, 0.3}
 // distortion plus lambda times the bits of latents and networks, the modules one
 // after the other. What is left when the fit is over gets the usual steps.
 func (f *fitter) quantise(ctx context.Context) {
-	prior := f.Prior
-	if prior == nil {
-		prior = NewQuantised(&f.Arch)
-	}
 	real := f.net.nets.Clone()
 	f.latentsTo()
-	f.q = prior.Clone()
+	f.q = f.origin.Clone()
 	for m := range NumModules {
-		f.q.quantise(m, real, prior, min(MaxStep[m], finestStep), 0)
+		f.q.quantise(m, real, f.origin, min(MaxStep[m], finestStep), 0)
 	}
 	n := float64(f.net.w * f.net.h)
 	distortion, bits := math.Inf(1), math.Inf(1)
@@ -46,7 +42,7 @@ func (f *fitter) quantise(ctx context.Context) {
 	}
 	for m := range NumModules {
 		if f.over(ctx) {
-			f.q.quantise(m, real, prior, uint8(usualStep[m]), usualZone)
+			f.q.quantise(m, real, f.origin, uint8(usualStep[m]), usualZone)
 			continue
 		}
 		cost := func() float64 {
@@ -59,48 +55,70 @@ func (f *fitter) quantise(ctx context.Context) {
 				distortion = f.net.distortion(nil)
 				c = distortion
 			}
-			return c + f.Lambda*WeightBits(&f.Arch, f.q, f.Prior)/n
+			return c + f.Lambda*f.bitsOf(f.q)/n
 		}
 		// With every coarser step there is one bit less for each parameter; at some
 		// point the error, four times greater each, outweighs that.
 		best, bestStep, bestZone := math.Inf(1), uint8(0), 0.0
 		for step := int(min(MaxStep[m], finestStep)); step >= 0 && (bestStep == 0 || step+3 > int(bestStep)); step-- {
-			f.q.quantise(m, real, prior, uint8(step), 0)
+			f.q.quantise(m, real, f.origin, uint8(step), 0)
 			if c := cost(); c < best || bestStep == 0 {
 				best, bestStep = c, uint8(step)
 			}
 		}
 		for _, zone := range deadZones[1:] {
-			f.q.quantise(m, real, prior, bestStep, zone)
+			f.q.quantise(m, real, f.origin, bestStep, zone)
 			c := cost()
 			if c >= best {
 				break
 			}
 			best, bestZone = c, zone
 		}
-		f.q.quantise(m, real, prior, bestStep, bestZone)
-		f.see(distortion, (bits+WeightBits(&f.Arch, f.q, f.Prior))/n)
+		// A prior's module may do as it is.
+		if f.origin.prior && bestZone != unmoved {
+			f.q.quantise(m, real, f.origin, bestStep, unmoved)
+			if c := cost(); c < best {
+				best, bestZone = c, unmoved
+			}
+		}
+		f.q.quantise(m, real, f.origin, bestStep, bestZone)
+		f.see(distortion, (bits+f.bitsOf(f.q))/n)
 		f.tell("networks", int(m)+1, int(NumModules), float64(m+1)/float64(NumModules))
 	}
 	f.net.set(f.q.Nets())
-	f.weightBits = WeightBits(&f.Arch, f.q, f.Prior)
+	f.weightBits = f.bitsOf(f.q)
 }
 
-// quantise sets a module to the numbers at a step, rounded to the nearest integers, or
-// the nearer to the prior where they are less than the dead zone from the middle.
-func (q *Quantised) quantise(m Module, real *Nets, prior *Quantised, step uint8, zone float64) {
-	q.Step[m] = step
+// bitsOf returns what networks take in the stream.
+func (f *fitter) bitsOf(q *Quantised) float64 {
+	if f.origin.prior {
+		return WeightBits(&f.Arch, q, f.origin.Quantised)
+	}
+	return WeightBits(&f.Arch, q, nil)
+}
+
+// unmoved is the dead zone that leaves all parameters as the origin has them.
+const unmoved = 1 << 30
+
+// quantise sets a module to the numbers with differences from the origin of a step,
+// rounded to the nearest, or the nearer to the origin where they are less than the dead
+// zone from the middle.
+func (q *Quantised) quantise(m Module, real *Nets, from origin, step uint8, zone float64) {
+	q.Step[m] = from.step(m, step)
+	shift := q.Step[m] - step
 	scale := math.Ldexp(1, int(step))
-	limit := MaxAbs[m] << step
+	limit := MaxAbs[m] << q.Step[m]
 	for i, v := range real.Module[m] {
-		p := rescale(prior.Ints[m][i], prior.Step[m], step)
-		d := float64(v)*scale - float64(p)
-		k := math.Copysign(math.Floor(math.Abs(d)+0.5-zone), d)
-		// A parameter that is no number has no meaning; the prior's has.
-		if !(math.Abs(k) <= 2*float64(limit)) {
+		p := rescale(from.Ints[m][i], from.Step[m], q.Step[m])
+		d := float64(v)*scale - math.Ldexp(float64(p), -int(shift))
+		k := math.Copysign(max(math.Floor(math.Abs(d)+0.5-zone), 0), d)
+		// A parameter that is no number has no meaning; the origin's has.
+		if !(math.Abs(k) <= 2*float64(MaxAbs[m]<<step)) {
 			k = 0
 		}
-		q.Ints[m][i] = min(max(p+int32(k), -limit), limit)
+		// Division truncates: what is beyond the limit by one step, at most, is not.
+		n := min(max(int32(k), (-limit-p)/(1<<shift)), (limit-p)/(1<<shift))
+		q.Ints[m][i] = p + n<<shift
 	}
 }
 

@@ -185,11 +185,7 @@ func (r *reacher) reached() reached {
 
 // streamBits returns the bits of the stream as it would be written.
 func (f *fitter) streamBits() float64 {
-	number := uint64(0)
-	if f.Prior != nil {
-		number = 1
-	}
-	stream, err := EncodeStream(&f.Arch, f.q, f.latents, number, f.Prior)
+	stream, err := EncodeStream(&f.Arch, f.q, f.latents, f.begun)
 	if err != nil {
 		panic("inr: a fit that cannot be coded: " + err.Error())
 	}

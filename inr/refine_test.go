@@ -78,7 +78,7 @@ func TestQuantise(t *testing.T) {
 	} {
 		real.Module[SynthBiases][0] = c.v
 		q := prior.Clone()
-		q.quantise(SynthBiases, real, prior, c.step, c.zone)
+		q.quantise(SynthBiases, real, origin{prior, false}, c.step, c.zone)
 		if got := q.Ints[SynthBiases][0]; got != c.want {
 			t.Errorf("%v at step 2^-%d, dead zone %v: %d, want %d", c.v, c.step, c.zone, got, c.want)
 		}

@@ -175,13 +175,9 @@ func haar(pix []float32, channels, w, h int) []float32 {
 
 // netBits estimates what the networks will cost.
 func (f *fitter) netBits() float64 {
-	fresh := NewQuantised(&f.Arch)
-	if f.Prior != nil {
-		fresh = f.Prior
-	}
-	q := fresh.Clone()
+	q := f.origin.Clone()
 	for m := range NumModules {
-		q.quantise(m, f.net.nets, fresh, uint8(usualStep[m]), usualZone)
+		q.quantise(m, f.net.nets, f.origin, uint8(usualStep[m]), usualZone)
 	}
-	return WeightBits(&f.Arch, q, f.Prior)
+	return f.bitsOf(q)
 }

@@ -22,7 +22,7 @@ func TestFitTarget(t *testing.T) {
 		if o.Lambda != given.Lambda {
 			t.Errorf("lambda of the options became %v", o.Lambda)
 		}
-		stream, err := EncodeStream(&f.Arch, f.Nets, f.Latents, 0, nil)
+		stream, err := EncodeStream(&f.Arch, f.Nets, f.Latents, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

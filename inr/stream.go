@@ -2,6 +2,7 @@ package inr
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -14,10 +15,11 @@ import (
 //	preset      Exp-Golomb, order 1: 0 for none, or its place in Presets + 1
 //	            without one: Spatial-1, Parents, Hidden-1 as bounded numbers
 //	grids       1 if as GridsFor says, or 0 and Grids-1 as a bounded number
-//	prior       Exp-Golomb, order 0: 0 for none, or a number that the container
-//	            gives a meaning to
-//	steps       for each module the difference from the prior's step, signed
-//	            Exp-Golomb, order 0
+//	prior       Exp-Golomb, order 0: 0 for none, 1 for one, of which there follow
+//	            name    the first 4 bytes of its file's SHA-256, 32 bits
+//	            gain    signed Exp-Golomb, order 2, see Prior.Networks
+//	steps       for each module the step of differences, less that of NewQuantised or,
+//	            with a prior, the usual one; signed Exp-Golomb, order 0
 //	            zero bits up to a whole byte
 //	            the rest is one arithmetic code, see arith.BinaryEncoder:
 //	weights     see codeWeights
@@ -27,54 +29,26 @@ import (
 // ErrCorrupt is the error of a stream that no encoder wrote.
 var ErrCorrupt = errors.New("inr: corrupt stream")
 
-// A PriorFunc returns the networks that a prior's number, above 0, stands for, made
-// for the architecture a. They are not changed.
-type PriorFunc func(a Arch, number uint64) (*Quantised, error)
-
-// maxPrior bounds the numbers of priors.
-const maxPrior = 1 << 16
+// A PriorFunc returns the prior of a name.
+type PriorFunc func(PriorID) (*Prior, error)
 
 // A Header is what precedes the arithmetic code of a stream.
 type Header struct {
 	Arch  Arch
-	Prior uint64 // 0 for none
-	Step  [NumModules]uint8
-}
+	Start *Start            // nil without a prior
+	Step  [NumModules]uint8 // of the differences
 
-// priorOf returns the networks that differences are coded from.
-func (h *Header) priorOf(priors PriorFunc) (*Quantised, error) {
-	if h.Prior == 0 {
-		return NewQuantised(&h.Arch), nil
-	}
-	if priors == nil {
-		return nil, fmt.Errorf("%w: no prior %d", ErrNetworks, h.Prior)
-	}
-	q, err := priors(h.Arch, h.Prior)
-	if err != nil {
-		return nil, err
-	}
-	if q == nil {
-		return nil, fmt.Errorf("%w: no prior %d", ErrNetworks, h.Prior)
-	}
-	if err := q.Validate(&h.Arch); err != nil {
-		return nil, fmt.Errorf("prior %d: %w", h.Prior, err)
-	}
-	return q, nil
+	origin origin
 }
 
 // write appends all of the header to buf.
-func (h *Header) write(width, height int, prior *Quantised) ([]byte, error) {
+func (h *Header) write(width, height int) ([]byte, error) {
 	var b bytes.Buffer
 	w := arith.NewHeaderWriter(&b)
 	a := &h.Arch
-	preset := 0
-	for i, p := range Presets {
-		if p.Spatial == a.Spatial && p.Parents == a.Parents && p.Hidden == a.Hidden {
-			preset = i + 1
-		}
-	}
-	w.ExpGolomb(uint64(preset), 1)
-	if preset == 0 {
+	preset := a.preset()
+	w.ExpGolomb(uint64(preset+1), 1)
+	if preset < 0 {
 		w.Bounded(uint64(a.Spatial-1), uint64(MaxSpatial-1))
 		w.Bounded(uint64(a.Parents), MaxParents)
 		w.Bounded(uint64(a.Hidden-1), MaxHidden-1)
@@ -84,23 +58,85 @@ func (h *Header) write(width, height int, prior *Quantised) ([]byte, error) {
 	if !usual {
 		w.Bounded(uint64(a.Grids-1), MaxGrids-1)
 	}
-	w.ExpGolomb(h.Prior, 0)
+	if s := h.Start; s == nil {
+		w.ExpGolomb(0, 0)
+	} else {
+		w.ExpGolomb(1, 0)
+		id := s.Prior.ID()
+		w.Bits(uint64(binary.BigEndian.Uint32(id[:])), 32)
+		w.SignedExpGolomb(int64(s.Gain), 2)
+	}
 	for m, s := range h.Step {
-		w.SignedExpGolomb(int64(s)-int64(prior.Step[m]), 0)
+		w.SignedExpGolomb(int64(s)-h.usual(m), 0)
 	}
 	err := w.Close()
 	return b.Bytes(), err
 }
 
-// ReadHeader reads the header of the stream of a picture of the given size. It
-// returns the prior too, from priors if it is not the fresh networks, and the rest
-// of the stream. What is wrong with a stream gives an error that wraps ErrCorrupt; an
-// error of priors is returned as it is.
-func ReadHeader(buf []byte, width, height, channels int, priors PriorFunc) (*Header, *Quantised, []byte, error) {
+// usual returns the step that a module's differences are expected to have.
+func (h *Header) usual(m int) int64 {
+	if h.Start == nil {
+		return int64(h.origin.Step[m])
+	}
+	return int64(usualStep[m])
+}
+
+// ReadHeader reads the header of the stream of a picture of the given size, and returns
+// the rest of the stream. It takes the prior, if the stream names one, from priors, which
+// may be nil. What is wrong with a stream gives an error that wraps ErrCorrupt; an error
+// of priors is returned as it is.
+func ReadHeader(buf []byte, width, height, channels int, priors PriorFunc) (*Header, []byte, error) {
 	b := bytes.NewReader(buf)
 	r := arith.NewHeaderReader(b)
-	h := &Header{Arch: Arch{Channels: channels}}
-	a := &h.Arch
+	info, err := readInfo(r, width, height, channels)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := &Header{Arch: info.Arch}
+	if info.HasPrior {
+		if priors == nil {
+			return nil, nil, fmt.Errorf("%w: no prior %v", ErrNetworks, info.Prior)
+		}
+		p, err := priors(info.Prior)
+		if err != nil {
+			return nil, nil, err
+		}
+		h.Start = &Start{p, info.Gain}
+	}
+	if h.origin, err = h.Start.origin(&h.Arch); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	for m := range h.Step {
+		s := h.usual(m) + r.SignedExpGolomb(0, 16)
+		if s < 0 || s > int64(MaxStep[m]) {
+			return nil, nil, fmt.Errorf("%w: step 2^-%d of the %v", ErrCorrupt, s, Module(m))
+		}
+		h.Step[m] = uint8(s)
+	}
+	r.Align()
+	if err := r.Err(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return h, buf[len(buf)-b.Len():], nil
+}
+
+// Info is what the first bytes of a stream say, at most 16.
+type Info struct {
+	Arch     Arch
+	HasPrior bool
+	Prior    PriorID // if there is one
+	Gain     int     // likewise
+}
+
+// ReadInfo reads the first bytes of the stream of a picture of the given size. Errors
+// wrap ErrCorrupt.
+func ReadInfo(buf []byte, width, height, channels int) (Info, error) {
+	return readInfo(arith.NewHeaderReader(bytes.NewReader(buf)), width, height, channels)
+}
+
+func readInfo(r *arith.HeaderReader, width, height, channels int) (Info, error) {
+	i := Info{Arch: Arch{Channels: channels}}
+	a := &i.Arch
 	if preset := r.ExpGolomb(1, uint64(len(Presets))); preset > 0 {
 		p := Presets[preset-1]
 		a.Spatial, a.Parents, a.Hidden = p.Spatial, p.Parents, p.Hidden
@@ -112,29 +148,17 @@ func ReadHeader(buf []byte, width, height, channels int, priors PriorFunc) (*Hea
 	if a.Grids = GridsFor(width, height); !r.Bool() {
 		a.Grids = int(r.Bounded(MaxGrids-1)) + 1
 	}
-	h.Prior = r.ExpGolomb(0, maxPrior)
+	if i.HasPrior = r.ExpGolomb(0, 1) == 1; i.HasPrior {
+		binary.BigEndian.PutUint32(i.Prior[:], uint32(r.Bits(32)))
+		i.Gain = int(r.SignedExpGolomb(2, MaxGain))
+	}
 	if err := r.Err(); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return i, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	if err := a.Validate(); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return i, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	prior, err := h.priorOf(priors)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	for m := range h.Step {
-		s := int64(prior.Step[m]) + r.SignedExpGolomb(0, 16)
-		if s < 0 || s > int64(MaxStep[m]) {
-			return nil, nil, nil, fmt.Errorf("%w: step 2^-%d of the %v", ErrCorrupt, s, Module(m))
-		}
-		h.Step[m] = uint8(s)
-	}
-	r.Align()
-	if err := r.Err(); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return h, prior, buf[len(buf)-b.Len():], nil
+	return i, nil
 }
 
 type latentEncoder struct{ e *arith.BinaryEncoder }
@@ -174,34 +198,32 @@ func checkSize(a *Arch, width, height int) error {
 // maxArea keeps the sizes of all buffers within an int of 32 bits.
 const maxArea = 1 << 28
 
-// EncodeStream codes latents and networks. The prior, which must be valid for the
-// architecture, is what the decoder gets for that number; number 0 stands for no
-// prior, which is then ignored.
-func EncodeStream(a *Arch, q *Quantised, lat Latents, number uint64, prior *Quantised) ([]byte, error) {
+// EncodeStream codes latents and networks, as differences from where a fit of them
+// started, nil meaning from no prior.
+func EncodeStream(a *Arch, q *Quantised, lat Latents, start *Start) ([]byte, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(lat.Validate(a), q.Validate(a)); err != nil {
 		return nil, err
 	}
-	if number > maxPrior {
-		return nil, fmt.Errorf("%w: prior %d", ErrNetworks, number)
-	}
 	width, height := lat[0].W, lat[0].H
 	if err := checkSize(a, width, height); err != nil {
 		return nil, err
 	}
-	h := &Header{Arch: *a, Prior: number, Step: q.Step}
-	prior, err := h.priorOf(func(Arch, uint64) (*Quantised, error) { return prior, nil })
+	from, err := start.origin(a)
 	if err != nil {
 		return nil, err
 	}
-	buf, err := h.write(width, height, prior)
+	h := &Header{Arch: *a, Start: start, origin: from}
+	coded, steps := from.differences(q)
+	h.Step = steps
+	buf, err := h.write(width, height)
 	if err != nil {
 		return nil, err
 	}
 	e := arith.NewBinaryEncoder(buf)
-	codeWeights(bitEncoder{e}, q.Clone(), prior)
+	codeWeights(bitEncoder{e}, coded, from, steps)
 	w := newWalker(a, q)
 	for i := a.Grids - 1; i >= 0; i-- {
 		g := &lat[i]
@@ -254,17 +276,18 @@ func DecodeLatents(buf []byte, width, height, channels int, priors PriorFunc) (*
 	if err := checkSize(&Arch{channels, 1, 2, 0, 1}, width, height); err != nil {
 		return nil, nil, nil, err
 	}
-	h, prior, rest, err := ReadHeader(buf, width, height, channels, priors)
+	h, rest, err := ReadHeader(buf, width, height, channels, priors)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	a := &h.Arch
 	d := arith.NewBinaryDecoder(rest)
-	q := &Quantised{Step: h.Step}
+	q := &Quantised{}
 	for m, n := range a.Params() {
+		q.Step[m] = h.origin.step(Module(m), h.Step[m])
 		q.Ints[m] = make([]int32, n)
 	}
-	codeWeights(bitDecoder{d}, q, prior)
+	codeWeights(bitDecoder{d}, q, h.origin, h.Step)
 	if err := d.Err(); err != nil {
 		return nil, nil, nil, err
 	}

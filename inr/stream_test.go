@@ -102,44 +102,72 @@ func TestRoundTrip(t *testing.T) {
 		}
 		name := fmt.Sprintf("%dx%d %+v", w, h, a)
 		q, lat := randomNets(r, &a, 0.1), randomLatents(r, &a, w, h)
+		var start *Start
 		var prior *Quantised
-		number := uint64(i % 2 * 5)
-		if number > 0 {
-			prior = randomNets(r, &a, 0.1)
-			prior.Step[SynthWeights] -= 2
-			prior.Step[ARMBiases]++
-			prior.Ints[SynthWeights] = q.Clone().Ints[SynthWeights]
+		if i%2 > 0 {
+			start = &Start{testPrior(t, a, randomNets(r, &a, 0.1).Nets()), r.IntN(31) - 15}
+			var err error
+			if prior, err = start.Prior.Networks(&a, start.Gain); err != nil {
+				t.Fatal(err)
+			}
+			// Of one module nothing is coded, of another multiples of a coarse step.
+			q.Step[SynthWeights], q.Ints[SynthWeights] = prior.Step[SynthWeights], slices.Clone(prior.Ints[SynthWeights])
+			q.Step[UpsampleTaps] = prior.Step[UpsampleTaps]
+			for j, v := range prior.Ints[UpsampleTaps] {
+				q.Ints[UpsampleTaps][j] = v + int32(r.IntN(5)-2)<<5
+			}
 		}
 		before := q.Clone()
-		buf, err := EncodeStream(&a, q, lat, number, prior)
+		buf, err := EncodeStream(&a, q, lat, start)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if !equalNets(q, before) {
 			t.Fatalf("%s: encoding changed the networks", name)
 		}
-		priors := func(got Arch, n uint64) (*Quantised, error) {
-			if got != a || n != 5 {
-				t.Errorf("%s: asked for prior %d of %+v", name, n, got)
+		priors := func(id PriorID) (*Prior, error) {
+			if start == nil || id != start.Prior.ID() {
+				t.Errorf("%s: asked for prior %v", name, id)
 			}
-			return prior, nil
+			return start.Prior, nil
 		}
 		gotArch, gotNets, gotLat, err := DecodeLatents(buf, w, h, a.Channels, priors)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if *gotArch != a || !equalNets(gotNets, q) || !equalLatents(gotLat, lat) {
+		if *gotArch != a || !equalNumbers(gotNets, q) || start == nil && !equalNets(gotNets, q) || !equalLatents(gotLat, lat) {
 			t.Fatalf("%s: something else came back", name)
 		}
 		bits := WeightBits(&a, q, prior)
 		for _, b := range Bits(&a, q, lat) {
 			bits += b
 		}
-		// The header takes at most 9 bytes, the end of the code 4.
-		if size := float64(8 * len(buf)); size < bits*0.999-8 || size > bits*1.001+8*13 {
+		// The header takes at most 9 bytes, 15 with a prior, the end of the code 4.
+		if size := float64(8 * len(buf)); size < bits*0.999-8 || size > bits*1.001+8*19 {
 			t.Errorf("%s: %v bits, announced %v", name, size, bits)
 		}
 	}
+}
+
+// equalNumbers reports whether networks are the same numbers, whatever their steps.
+func equalNumbers(a, b *Quantised) bool {
+	x, y := a.Nets(), b.Nets()
+	return slices.EqualFunc(x.Module[:], y.Module[:], slices.Equal)
+}
+
+// testPrior returns a prior for all lambdas.
+func testPrior(t testing.TB, a Arch, n *Nets) *Prior {
+	t.Helper()
+	p, err := NewPrior(a, n, MinLambda, MaxLambda)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// priorsOf returns those that a decoder has.
+func priorsOf(p *Prior) PriorFunc {
+	return func(PriorID) (*Prior, error) { return p, nil }
 }
 
 func equalNets(a, b *Quantised) bool {
@@ -151,19 +179,21 @@ func TestEncodeRefuses(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
 	a := Arch{3, 4, 5, 3, 6}
 	q, lat := randomNets(r, &a, 0.1), randomLatents(r, &a, 20, 11)
-	encode := func(a Arch, q *Quantised, lat Latents, number uint64, prior *Quantised) error {
-		_, err := EncodeStream(&a, q, lat, number, prior)
+	encode := func(a Arch, q *Quantised, lat Latents, start *Start) error {
+		_, err := EncodeStream(&a, q, lat, start)
 		return err
 	}
+	prior := testPrior(t, a, q.Nets())
+	other := a
+	other.Hidden++
 	bad := q.Clone()
 	bad.Ints[ARMWeights][0] = 1 << 20
 	for name, c := range map[string]struct{ got, want error }{
-		"architecture": {encode(Arch{3, 4, 5, 2, 6}, q, lat, 0, nil), ErrArch},
-		"networks":     {encode(a, bad, lat, 0, nil), ErrNetworks},
-		"latents":      {encode(a, q, lat[1:], 0, nil), ErrLatents},
-		"no prior":     {encode(a, q, lat, 1, nil), ErrNetworks},
-		"bad prior":    {encode(a, q, lat, 1, bad), ErrNetworks},
-		"number":       {encode(a, q, lat, maxPrior+1, q), ErrNetworks},
+		"architecture": {encode(Arch{3, 4, 5, 2, 6}, q, lat, nil), ErrArch},
+		"networks":     {encode(a, bad, lat, nil), ErrNetworks},
+		"latents":      {encode(a, q, lat[1:], nil), ErrLatents},
+		"prior":        {encode(a, q, lat, &Start{testPrior(t, other, NewNets(&other)), 0}), ErrNetworks},
+		"gain":         {encode(a, q, lat, &Start{prior, MaxGain + 1}), ErrNetworks},
 	} {
 		if !errors.Is(c.got, c.want) {
 			t.Errorf("%s: %v, want %v", name, c.got, c.want)
@@ -204,7 +234,7 @@ func TestGolden(t *testing.T) {
 					lat[j].V[k] = int8(r.IntN(3+6*j) - 1 - 3*j)
 				}
 			}
-			buf, err := EncodeStream(&g.arch, q, lat, 0, nil)
+			buf, err := EncodeStream(&g.arch, q, lat, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,18 +254,34 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// streamPrior is the prior of testStream.
+func streamPrior(t testing.TB) *Prior {
+	a := Presets[1].Arch(768, 512, 3)
+	return testPrior(t, a, randomNets(rand.New(rand.NewPCG(8, 1)), &a, 0.05).Nets())
+}
+
 // testStream returns a stream of a 20x11 picture of three channels.
-func testStream(t testing.TB, number uint64) []byte {
-	r := rand.New(rand.NewPCG(number, 4))
+func testStream(t testing.TB, prior bool) []byte {
+	r := rand.New(rand.NewPCG(0, 4))
 	a := Presets[1].Arch(20, 11, 3)
-	buf, err := EncodeStream(&a, randomNets(r, &a, 0.05), randomLatents(r, &a, 20, 11), number, NewQuantised(&a))
+	q := randomNets(r, &a, 0.05)
+	var start *Start
+	if prior {
+		start = &Start{streamPrior(t), 3}
+		var err error
+		if q, err = start.Prior.Networks(&a, 3); err != nil {
+			t.Fatal(err)
+		}
+		for m := range q.Ints {
+			q.Ints[m][0] += 64
+		}
+	}
+	buf, err := EncodeStream(&a, q, randomLatents(r, &a, 20, 11), start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return buf
 }
-
-func freshPriors(a Arch, _ uint64) (*Quantised, error) { return NewQuantised(&a), nil }
 
 // TestTruncated checks that a stream cut short by more than the few bytes that its
 // end leaves open gives an error, but for the odd one that happens to be a stream, as
@@ -251,7 +297,7 @@ func TestTruncated(t *testing.T) {
 			lat[i].V[j] = int8(r.IntN(5) - 2)
 		}
 	}
-	buf, err := EncodeStream(&a, NewQuantised(&a), lat, 0, nil)
+	buf, err := EncodeStream(&a, NewQuantised(&a), lat, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,13 +321,18 @@ func TestTruncated(t *testing.T) {
 // TestDamaged changes one byte at a time: nothing panics, and what decodes is a
 // picture of valid latents.
 func TestDamaged(t *testing.T) {
-	buf := testStream(t, 0)
+	t.Run("fresh", func(t *testing.T) { testDamaged(t, testStream(t, false)) })
+	t.Run("prior", func(t *testing.T) { testDamaged(t, testStream(t, true)) })
+}
+
+func testDamaged(t *testing.T, buf []byte) {
+	priors := priorsOf(streamPrior(t))
 	r := rand.New(rand.NewPCG(6, 1))
 	errs := 0
 	for i := range min(len(buf), 300) {
 		bad := bytes.Clone(buf)
 		bad[i] ^= byte(1 + r.IntN(255))
-		a, q, lat, err := DecodeLatents(bad, 20, 11, 3, freshPriors)
+		a, q, lat, err := DecodeLatents(bad, 20, 11, 3, priors)
 		if err != nil {
 			errs++
 			continue
@@ -299,31 +350,36 @@ func TestDamaged(t *testing.T) {
 // nothing: headers cost low rates.
 func TestEmptyPicture(t *testing.T) {
 	a := Presets[3].Arch(768, 512, 3)
-	prior := randomNets(rand.New(rand.NewPCG(7, 1)), &a, 0.1)
-	buf, err := EncodeStream(&a, prior, NewLatents(&a, 768, 512), 1, prior)
+	prior := testPrior(t, a, randomNets(rand.New(rand.NewPCG(7, 1)), &a, 0.1).Nets())
+	q, err := prior.Networks(&a, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if t.Logf("%d bytes", len(buf)); len(buf) > 6 {
+	buf, err := EncodeStream(&a, q, NewLatents(&a, 768, 512), &Start{prior, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if t.Logf("%d bytes", len(buf)); len(buf) > 11 {
 		t.Errorf("%d bytes for nothing", len(buf))
 	}
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	buf, fresh := testStream(t, 0), testStream(t, 7)
+	buf, named := testStream(t, false), testStream(t, true)
 	for _, s := range [][3]int{{0, 11, 3}, {20, -1, 3}, {1 << 20, 1 << 20, 3}, {20, 11, 0}, {20, 11, 5}} {
 		if _, err := DecodeStream(buf, s[0], s[1], s[2], nil, 1); err == nil {
 			t.Errorf("%dx%d with %d channels: no error", s[0], s[1], s[2])
 		}
 	}
-	if _, err := DecodeStream(fresh, 20, 11, 3, nil, 1); !errors.Is(err, ErrNetworks) {
+	if _, err := DecodeStream(named, 20, 11, 3, nil, 1); !errors.Is(err, ErrNetworks) {
 		t.Errorf("no priors at hand: %v", err)
 	}
 	mine := errors.New("mine")
-	if _, err := DecodeStream(fresh, 20, 11, 3, func(Arch, uint64) (*Quantised, error) { return nil, mine }, 1); !errors.Is(err, mine) {
+	if _, err := DecodeStream(named, 20, 11, 3, func(PriorID) (*Prior, error) { return nil, mine }, 1); !errors.Is(err, mine) {
 		t.Errorf("an error of the priors: %v", err)
 	}
-	if _, err := DecodeStream(fresh, 20, 11, 3, func(Arch, uint64) (*Quantised, error) { return new(Quantised), nil }, 1); !errors.Is(err, ErrNetworks) {
+	// The prior is of three channels.
+	if _, err := DecodeStream(named, 20, 11, 1, priorsOf(streamPrior(t)), 1); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("an unsuitable prior: %v", err)
 	}
 }
@@ -331,17 +387,18 @@ func TestDecodeRefuses(t *testing.T) {
 // FuzzDecodeStream checks that no input makes a decoder panic, and that what decodes
 // also encodes, to what decodes to the same.
 func FuzzDecodeStream(f *testing.F) {
-	f.Add(testStream(f, 0), uint8(20), uint8(11), uint8(3))
-	f.Add(testStream(f, 7), uint8(20), uint8(11), uint8(3))
+	f.Add(testStream(f, false), uint8(20), uint8(11), uint8(3))
+	f.Add(testStream(f, true), uint8(20), uint8(11), uint8(3))
+	priors := priorsOf(streamPrior(f))
 	f.Add([]byte{}, uint8(1), uint8(1), uint8(1))
 	f.Fuzz(func(t *testing.T, buf []byte, w, h, channels uint8) {
 		width, height := int(w)%64, int(h)%64
-		a, q, lat, err := DecodeLatents(buf, width, height, int(channels), freshPriors)
+		a, q, lat, err := DecodeLatents(buf, width, height, int(channels), priors)
 		if err != nil {
 			return
 		}
 		p := Synthesise(a, q.Nets(), lat, 1)
-		again, err := EncodeStream(a, q, lat, 0, nil)
+		again, err := EncodeStream(a, q, lat, nil)
 		if err != nil {
 			t.Fatalf("what decodes does not encode: %v", err)
 		}

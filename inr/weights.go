@@ -3,17 +3,73 @@ package inr
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/entropy"
 )
 
-// Parameters are coded as differences from those of a prior, brought to the same
-// step: is it zero, its sign, the number of bits of its magnitude in unary, the
+// Parameters are coded as differences, in units of a module's step, from those of an
+// origin: is it zero, its sign, the number of bits of its magnitude in unary, the
 // bits. Zero, the number of bits and the second bit have adaptive probabilities,
 // which each module starts anew. Contexts for them do not pay: in modules of some
 // hundred parameters they cost more to learn than they save.
+//
+// Without a prior the origin, NewQuantised, is brought to the step, and all parameters
+// are multiples of it. A prior was learnt to a finer step than differences from it are
+// worth coding with, and keeps it: parameters are w0 + k*2^-s with w0 as the prior has it,
+// all multiples of the finer of both steps, and so exact.
+
+// An origin is the networks that others are coded from.
+type origin struct {
+	*Quantised
+	prior bool // and so keep their step
+}
+
+// originOf returns the origin for a prior's networks, or for none.
+func originOf(a *Arch, prior *Quantised) origin {
+	if prior == nil {
+		return origin{NewQuantised(a), false}
+	}
+	return origin{prior, true}
+}
+
+// step returns the step of a module whose differences have a step.
+func (o origin) step(m Module, differences uint8) uint8 {
+	if o.prior {
+		return max(differences, o.Step[m])
+	}
+	return differences
+}
+
+// differences returns the coarsest steps that the differences of q from the origin have,
+// and q with the steps that follow from those: what is coded. Steps of modules that do
+// not differ are the usual ones.
+func (o origin) differences(q *Quantised) (*Quantised, [NumModules]uint8) {
+	if !o.prior {
+		return q.Clone(), q.Step
+	}
+	out := q.Clone()
+	var steps [NumModules]uint8
+	for m := range NumModules {
+		fine := o.step(m, q.Step[m])
+		var set int32 // the bits that are set in any
+		for i, v := range q.Ints[m] {
+			out.Ints[m][i] = rescale(v, q.Step[m], fine)
+			set |= out.Ints[m][i] - rescale(o.Ints[m][i], o.Step[m], fine)
+		}
+		steps[m] = uint8(usualStep[m])
+		if set != 0 {
+			steps[m] = fine - min(fine, uint8(bits.TrailingZeros32(uint32(set))))
+		}
+		out.Step[m] = o.step(m, steps[m])
+		for i, v := range out.Ints[m] {
+			out.Ints[m][i] = rescale(v, fine, out.Step[m])
+		}
+	}
+	return out, steps
+}
 
 // A bitCoder codes a bit with a probability of P(1) in 1/65536, 1..65535. It returns
 // the bit: the one it was given when encoding, the one it read when decoding. So one
@@ -110,27 +166,29 @@ func rescale(v int32, from, to uint8) int32 {
 	return (v + 1<<(from-to-1)) >> (from - to)
 }
 
-// codeWeights codes the integers of q against the prior's. Both have steps and
-// sizes that suit one architecture; the prior is valid.
-func codeWeights(c bitCoder, q, prior *Quantised) {
+// codeWeights codes the integers of q, of steps that follow from those of its differences
+// from the origin. Both suit one architecture; the origin is valid. What cannot be
+// becomes an integer that Validate refuses.
+func codeWeights(c bitCoder, q *Quantised, from origin, steps [NumModules]uint8) {
 	for m := range q.Ints {
 		model := newIntModel()
+		shift := q.Step[m] - steps[m]
 		for i, v := range q.Ints[m] {
-			from := rescale(prior.Ints[m][i], prior.Step[m], q.Step[m])
-			q.Ints[m][i] = from + model.code(c, v-from)
+			w := rescale(from.Ints[m][i], from.Step[m], q.Step[m])
+			d := int64(model.code(c, (v-w)>>shift))
+			q.Ints[m][i] = int32(min(max(int64(w)+d<<shift, math.MinInt32), math.MaxInt32))
 		}
 	}
 }
 
-// WeightBits returns what coding q against the prior costs in a stream, in bits; a
-// nil prior stands for NewQuantised. Both must be valid for a. Steps are part of the
-// header: they cost one bit each where they are the prior's.
+// WeightBits returns what coding q against a prior's networks costs in a stream, in bits;
+// nil stands for no prior. Both must be valid for a. Steps are part of the header: they
+// cost one bit each where they are the usual ones.
 func WeightBits(a *Arch, q, prior *Quantised) float64 {
-	if prior == nil {
-		prior = NewQuantised(a)
-	}
 	c := new(bitCost)
-	codeWeights(c, q.Clone(), prior)
+	from := originOf(a, prior)
+	out, steps := from.differences(q)
+	codeWeights(c, out, from, steps)
 	return c.bits
 }
 

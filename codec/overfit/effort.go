@@ -45,7 +45,9 @@ const (
 	lambdaBest  = 3e-5
 )
 
-func lambdaOfQuality(q float64) float64 {
+// Lambda returns the weight of the rate at a quality of 0 to 100: what is minimised is the
+// mean squared error of samples in 0..1 plus it times the bits per pixel.
+func Lambda(q float64) float64 {
 	return lambdaWorst * math.Pow(lambdaBest/lambdaWorst, q/100)
 }
 

@@ -25,13 +25,22 @@ func encodeTiles(ctx context.Context, src *codec.Source, o *codec.Options, w *co
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
 	e := &encoder{ctx: ctx, src: src, o: o, pool: pool, tiles: t, start: time.Now()}
-	b, err := e.newBudget(w.Written())
+	var err error
+	if suits(src.Header()) {
+		if e.priors, err = priorsFor(o.Weights); err != nil {
+			return err
+		}
+	}
+	b, err := e.newBudget(w.Written() + e.largestPrior())
 	if err != nil {
 		return err
 	}
 	for i := range e.tiles.count() {
 		data, f, err := e.tile(i, b)
 		if err != nil {
+			return err
+		}
+		if err := e.embed(f, w); err != nil {
 			return err
 		}
 		if err := w.Write(kindTile, true, data); err != nil {
@@ -49,6 +58,37 @@ type encoder struct {
 	pool  *nn.Pool
 	tiles tiles
 	start time.Time
+	// priors are those that fits may start from.
+	priors   []*inr.Prior
+	embedded bool
+}
+
+// largestPrior returns the bytes that a prior may take in the file.
+func (e *encoder) largestPrior() int64 {
+	most := int64(0)
+	if !e.o.EmbedWeights {
+		return most
+	}
+	for _, p := range e.priors {
+		file, _ := p.MarshalBinary() // never fails
+		most = max(most, int64(codec.SectionSize(len(file))))
+	}
+	return most
+}
+
+// embed writes the prior of the first fit that has one, if priors are to be in the file.
+// No other is used after that.
+func (e *encoder) embed(f *inr.Fitted, w *codec.SectionWriter) error {
+	if !e.o.EmbedWeights || e.embedded || f == nil || f.Start == nil {
+		return nil
+	}
+	e.embedded = true
+	e.priors = []*inr.Prior{f.Start.Prior}
+	file, err := f.Start.Prior.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return w.Write(kindPrior, true, file)
 }
 
 // over reports whether the rest is to be cut short.
@@ -75,6 +115,7 @@ func (e *encoder) options(r image.Rectangle, spend effort) *inr.FitOptions {
 	return &inr.FitOptions{
 		Arch:       inr.Presets[spend.preset].Arch(r.Dx(), r.Dy(), channels),
 		Iterations: spend.iterations, Refine: spend.refine, Pool: e.pool, Stop: e.o.Stop,
+		Priors: e.priors,
 	}
 }
 
@@ -83,7 +124,7 @@ func (e *encoder) fit(r image.Rectangle, fo *inr.FitOptions) (*inr.Fitted, []byt
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := inr.EncodeStream(&f.Arch, f.Nets, f.Latents, 0, nil)
+	data, err := inr.EncodeStream(&f.Arch, f.Nets, f.Latents, f.Start)
 	return f, data, err
 }
 
@@ -128,7 +169,7 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 	fo.Progress = func(p inr.FitProgress) { e.tell(i, p) }
 	switch e.o.Target.Kind {
 	case codec.TargetQuality:
-		fo.Lambda = lambdaOfQuality(e.o.Target.Value)
+		fo.Lambda = Lambda(e.o.Target.Value)
 	case codec.TargetPSNR:
 		fo.TargetPSNR = psnrOfMSE(b.mse(i))
 	default:
@@ -184,7 +225,7 @@ func (e *encoder) flat(r image.Rectangle) (data []byte, mse float64, err error) 
 		step := math.Ldexp(1, int(q.Step[bias.Module]))
 		q.Ints[bias.Module][bias.Offset+c] = int32(math.Round(mean * step))
 	}
-	data, err = inr.EncodeStream(&a, q, inr.NewLatents(&a, r.Dx(), r.Dy()), 0, nil)
+	data, err = inr.EncodeStream(&a, q, inr.NewLatents(&a, r.Dx(), r.Dy()), nil)
 	return data, mse, err
 }
 
@@ -259,9 +300,12 @@ func (e *encoder) draft(r image.Rectangle, share float64) (*inr.Fitted, []byte, 
 	if e.o.Target.Kind == codec.TargetQuality {
 		fit := effortFor(e.o, r.Dx()*r.Dy())
 		spend.iterations = min(draftIterations, int(draftShare*float64(fit.iterations)))
-		lambda = lambdaOfQuality(e.o.Target.Value)
+		lambda = Lambda(e.o.Target.Value)
 	}
 	fo := e.options(r, spend)
+	if e.o.EmbedWeights {
+		fo.Priors = nil // the file is to have that of fits
+	}
 	fo.Lambda = lambda
 	e.limit(fo, share)
 	return e.fit(r, fo)

@@ -24,12 +24,25 @@
 // The codec keeps to a time limit and can be stopped (see codec.Options). A file then
 // depends on the time. doc/overfit.md says how all this is done.
 //
+// # Priors
+//
+// A fit may start from a prior, networks learnt over many pictures (see inr.Prior), of
+// which the file holds but the name, 4 bytes a tile, and the differences. It then comes as
+// far in fewer iterations, and its networks take fewer bits. Priors are those that
+// [Register] made known or, if there are any, those of codec.Options.Weights; a fit takes
+// one that is for its preset, its channels and its lambda, and starts from nothing if
+// there is none, or if the picture is CMYK or YCbCr. A decoder needs the same prior: it is
+// in the file if codec.Options.EmbedWeights was set, and looked for in
+// codec.DecodeOptions.Weights and among those registered otherwise; the error that it is
+// nowhere wraps codec.ErrModelMismatch.
+//
 // # Bit stream, version 1
 //
 // A picture of at most 2^21 pixels is one tile, a larger one a grid of tiles of about
 // 2^20 (see tilesOf). A section "FITT" holds the stream of each, row by row, as
-// inr/stream.go describes it, with as many channels as the picture has planes. No
-// priors are in use yet: their number is 0.
+// inr/stream.go describes it, with as many channels as the picture has planes. A prior
+// that a tile names may be in a section "PRIO" before that tile, as inr/prior.go describes
+// it.
 //
 // A sample is floor(m*v + 0.5), limited to 0..m, of the synthesis' float32 v, with
 // m 255 or 65535, the product and the sum each rounded to float32. A subsampled one is
@@ -55,26 +68,28 @@ import (
 	"image"
 
 	"github.com/burin-codec/burin/codec"
-	"github.com/burin-codec/burin/inr"
 )
 
-const kindTile = "FITT"
+// Name is the codec's.
+const Name = "overfit"
+
+const (
+	kindTile  = "FITT"
+	kindPrior = "PRIO"
+)
 
 func init() {
 	codec.Register(codec.Codec{
 		ID:       2,
-		Name:     "overfit",
+		Name:     Name,
 		Version:  1,
 		Targets:  []codec.TargetKind{codec.TargetQuality, codec.TargetBPP, codec.TargetPSNR, codec.TargetSize},
-		Sections: []string{kindTile},
+		Sections: []string{kindTile, kindPrior},
 		Anytime:  true,
 		Encode:   encode,
 		Decode:   decode,
 	})
 }
-
-// prior is the inr.PriorFunc of this codec: there are no priors yet.
-func prior(inr.Arch, uint64) (*inr.Quantised, error) { return nil, codec.ErrModelMismatch }
 
 const (
 	maxWhole   = 1 << 21 // pixels of a picture that is one tile

@@ -3,6 +3,7 @@
 package models
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -70,17 +71,37 @@ func (r *Registry[M]) Default() (m M, err error) {
 // Of returns the model among the given weights and the registered ones that has an ID,
 // or an error that wraps codec.ErrModelMismatch.
 func (r *Registry[M]) Of(id ID, weights []codec.Weights) (m M, err error) {
+	return r.Named(id[:], weights)
+}
+
+// Named is Of for a name that is the first bytes of the hash, as many as a codec writes.
+func (r *Registry[M]) Named(name []byte, weights []codec.Weights) (m M, err error) {
+	is := func(hash [sha256.Size]byte) bool { return bytes.HasPrefix(hash[:], name) }
 	for _, w := range weights {
-		if given, ok := w.(M); ok && IDOf(given.Hash()) == id {
+		if given, ok := w.(M); ok && is(given.Hash()) {
 			return given, nil
 		}
 	}
 	for _, known := range r.list() {
-		if IDOf(known.hash()) == id {
+		if is(known.hash()) {
 			return known.read()
 		}
 	}
-	return m, fmt.Errorf("%w: the %s codec's model %x", codec.ErrModelMismatch, r.name, id[:])
+	return m, fmt.Errorf("%w: the %s codec's model %x", codec.ErrModelMismatch, r.name, name)
+}
+
+// All returns all registered models, in the order in which they were registered: for
+// codecs that choose by what they are for.
+func (r *Registry[M]) All() ([]M, error) {
+	var all []M
+	for _, known := range r.list() {
+		m, err := known.read()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 // For returns the model to encode with: the one of weights, or the default.
