@@ -264,8 +264,8 @@ func (p *Prior) Networks(a *Arch, gain int) (*Quantised, error) {
 // gained are the tensors that a gain scales.
 var gained = [...]TensorID{SynW1, SynWl}
 
-// gainFor returns the gain for a lambda.
-func (p *Prior) gainFor(lambda float64) int {
+// GainFor returns the gain for a lambda, 0 in the middle of the range.
+func (p *Prior) GainFor(lambda float64) int {
 	middle := math.Sqrt(float64(p.low) * float64(p.high))
 	g := math.RoundToEven(gainSteps * math.Log2(lambda/middle) / 2)
 	return int(min(max(g, -MaxGain), MaxGain))
@@ -283,7 +283,7 @@ func startOf(priors []*Prior, a *Arch, lambda float64) *Start {
 		}
 		middle := math.Sqrt(float64(p.low) * float64(p.high))
 		if d := math.Abs(math.Log(lambda / middle)); d < off {
-			s, off = &Start{p, p.gainFor(lambda)}, d
+			s, off = &Start{p, p.GainFor(lambda)}, d
 		}
 	}
 	return s

@@ -25,8 +25,10 @@ import (
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/circuit"
 	"github.com/burin-codec/burin/codec/learned"
+	"github.com/burin-codec/burin/codec/overfit"
 	"github.com/burin-codec/burin/codec/vector"
 	"github.com/burin-codec/burin/corpus/dataset"
+	"github.com/burin-codec/burin/inr"
 )
 
 // Archives of many small pictures, which the circuit codec makes of IDX files and of
@@ -45,7 +47,7 @@ func modelFlag(usage string) cli.Flag {
 
 func archiveEncodeFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("trained model of --codec circuit, learned or vector: a file, or for circuit the name of one that is built in" + builtIn() + " (default: of those the one that codes smallest)"),
+		modelFlag("trained model of --codec circuit, learned, overfit or vector: a file, for circuit the name of one that is built in" + builtIn() + " (default: of those the one that codes smallest), or for overfit none"),
 		&cli.BoolFlag{Name: "embed", Usage: "put the model into the file, which otherwise names it"},
 		&cli.IntFlag{Name: "block", HideDefault: true, Usage: fmt.Sprintf("pictures of an archive that are coded, and read, together, 1 to %d (default: %d)", circuit.MaxBlock, circuit.DefaultBlock)},
 	}
@@ -76,6 +78,9 @@ func (s *streams) weights(c *cli.Command) (codec.Weights, error) {
 	if slices.Contains(circuit.Names(), name) {
 		return circuit.Named(name)
 	}
+	if name == "none" {
+		return overfit.WithoutPrior, nil
+	}
 	file, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Base(name) == name {
 		return nil, fmt.Errorf("no model %q: neither a file nor built in%s", name, builtIn())
@@ -87,6 +92,8 @@ func (s *streams) weights(c *cli.Command) (codec.Weights, error) {
 	switch {
 	case learned.IsModel(file):
 		w, err = learned.ReadModel(file, math.MaxInt64)
+	case inr.IsPrior(file):
+		w, err = inr.ReadPrior(file)
 	case vector.IsModel(file):
 		w, err = vector.ReadModel(file, math.MaxInt64)
 	default:
@@ -131,11 +138,11 @@ func circuits(m *circuit.Model) []codec.Weights {
 // the model if it is a circuit.
 func (s *streams) encodeModel(c *cli.Command, o *codec.Options) (*circuit.Model, error) {
 	for _, name := range []string{"model", "embed", "block"} {
-		trained := o.Codec == learned.Name || o.Codec == vector.Name
+		trained := o.Codec == learned.Name || o.Codec == overfit.Name || o.Codec == vector.Name
 		if c.IsSet(name) && o.Codec != circuit.Name && (!trained || name == "block") {
 			only := circuit.Name
 			if name != "block" {
-				only += ", " + learned.Name + " or " + vector.Name
+				only += ", " + learned.Name + ", " + overfit.Name + " or " + vector.Name
 			}
 			return nil, usagef("encode: --%s is for --codec %s", name, only)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/learned"
+	"github.com/burin-codec/burin/codec/overfit"
 )
 
 func (s *streams) infoCommand() *cli.Command {
@@ -49,6 +50,7 @@ type infoReport struct {
 	Sections     []sectionInfo `json:"sections"` // by kind, in order of appearance
 	Circuit      *archiveInfo  `json:"circuit,omitempty"`
 	Learned      *learnedInfo  `json:"learned,omitempty"`
+	Overfit      *overfitInfo  `json:"overfit,omitempty"`
 }
 
 // A learnedInfo is what info prints of a file of the learned codec.
@@ -56,6 +58,27 @@ type learnedInfo struct {
 	Model     string  `json:"model_id"`
 	Quality   float64 `json:"quality"`
 	Precision int     `json:"precision"` // bits of a sample
+}
+
+// An overfitInfo is what info prints of a file of the overfit codec.
+type overfitInfo struct {
+	Preset string   `json:"preset"` // empty if it is none
+	Priors []string `json:"priors"` // that fits started from
+	Fresh  int      `json:"fresh_tiles"`
+}
+
+func (o *overfitInfo) String() string {
+	from := "nothing"
+	if len(o.Priors) > 0 {
+		from = "prior " + strings.Join(o.Priors, " and ")
+		if o.Fresh > 0 {
+			from += fmt.Sprintf(", %d from nothing", o.Fresh)
+		}
+	}
+	if o.Preset == "" {
+		return "by networks from " + from
+	}
+	return "by networks of preset " + o.Preset + " from " + from
 }
 
 type sectionInfo struct {
@@ -116,6 +139,12 @@ func (s *streams) inspect(ctx context.Context, name string) (*infoReport, error)
 	if l, ok := learned.Describe(&h, d.Sections()); ok && h.Codec == learned.Name {
 		report.Learned = &learnedInfo{fmt.Sprintf("%x", l.Model), l.Quality, l.Precision}
 	}
+	if f, ok := overfit.Describe(&h, d.Sections()); ok && h.Codec == overfit.Name {
+		report.Overfit = &overfitInfo{Preset: f.Preset, Priors: []string{}, Fresh: f.Fresh}
+		for _, id := range f.Priors {
+			report.Overfit.Priors = append(report.Overfit.Priors, id.String())
+		}
+	}
 	at := make(map[sectionInfo]int) // index by kind and flag
 	for _, section := range d.Sections() {
 		key := sectionInfo{Kind: section.Kind, Mandatory: section.Mandatory}
@@ -163,6 +192,9 @@ func (r *infoReport) print(w io.Writer) error {
 	}
 	if l := r.Learned; l != nil {
 		fmt.Fprintf(t, "coded\tby model %s at quality %.1f, with %d bits of precision\n", l.Model, l.Quality, l.Precision)
+	}
+	if r.Overfit != nil {
+		fmt.Fprintf(t, "coded\t%v\n", r.Overfit)
 	}
 	fmt.Fprintf(t, "orientation\t%d\n", r.Orientation)
 	fmt.Fprintf(t, "metadata\tICC %d, EXIF %d, XMP %d bytes\n", r.ICC, r.EXIF, r.XMP)

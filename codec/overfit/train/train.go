@@ -37,6 +37,9 @@ type Options struct {
 	Workers int // 0 for all processors
 	// Every is how many visits lie between reports and between checkpoints.
 	Every int
+	// Start, unless nil, is a prior of the preset to start from, such as that of a
+	// neighbouring range of qualities.
+	Start *inr.Prior
 	// Held is how many crops of the validation pictures are fitted for a report.
 	Held int
 
@@ -115,8 +118,8 @@ type Trainer struct {
 	pool    *nn.Pool
 }
 
-// New returns a trainer that starts from what fits without a prior start from; held
-// being pictures for validation, or nil.
+// New returns a trainer that starts from o.Start, or from what fits without a prior start
+// from; held being pictures for validation, or nil.
 func New(data, held *training.Data, o Options) (*Trainer, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -130,11 +133,16 @@ func New(data, held *training.Data, o Options) (*Trainer, error) {
 		return nil, err
 	}
 	low, high := o.lambdas()
-	fresh, err := inr.FreshPrior(t.arch, low, high, o.Seed)
+	start, gain := o.Start, 0
+	if start == nil {
+		start, err = inr.FreshPrior(t.arch, low, high, o.Seed)
+	} else {
+		gain = start.GainFor(math.Sqrt(low * high))
+	}
 	if err != nil {
 		return nil, err
 	}
-	q, err := fresh.Networks(&t.arch, 0)
+	q, err := start.Networks(&t.arch, gain)
 	if err != nil {
 		return nil, err
 	}
