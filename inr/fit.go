@@ -53,7 +53,8 @@ type FitOptions struct {
 	// networks (see [Prior.Suits]) whose range has its lambda, the one of the nearest
 	// middle if there are several, and none if there is none.
 	Priors []*Prior
-	// NetRate scales the networks' learning rate, 0..10. 0 means 1.
+	// NetRate scales the networks' learning rate, 0..10. 0 means 1, or a half for a fit
+	// that starts from a prior.
 	NetRate float64
 	// Progress, if not nil, is called after every iteration, and now and then after
 	// those, by the goroutine that called Fit.
@@ -188,13 +189,15 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 		return nil, err
 	}
 	f.prior = f.origin.Nets()
+	rate := 1.0
 	if f.begun != nil {
 		f.net.set(f.prior)
+		rate = priorNetRate
 	} else {
 		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), f.Lambda)
 	}
 	if f.NetRate == 0 {
-		f.NetRate = 1
+		f.NetRate = rate
 	}
 	f.lat = newFitLatents(f.net, o.Seed)
 	f.before = NewNets(&o.Arch)

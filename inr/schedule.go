@@ -20,6 +20,7 @@ const (
 	latentBeta2      = 0.95
 	netRate          = 0.02
 	netRateEnd       = netRate / 20
+	priorNetRate     = 0.5 // times netRate, from a prior: at no loss networks take a tenth less than with 1
 	netBeta1         = 0.9
 	netBeta2         = 0.95
 	netNorm          = 0.1 // bound of the gradient of all networks

@@ -42,7 +42,7 @@ func (s *streams) trainOverfitCommand() *cli.Command {
 			&cli.IntFlag{Name: "side", Value: o.Side, Usage: "of a crop, in pixels: a multiple of 64"},
 			&cli.IntFlag{Name: "iterations", Value: o.Iterations, Usage: "of a fit"},
 			&cli.Float64Flag{Name: "rate", Value: o.Rate, Usage: "how far the prior moves at first, as a part of the way; it falls to nothing"},
-			&cli.Float64Flag{Name: "net-rate", Value: o.NetRate, Usage: "learning rate of networks in fits from the prior, in those of fits from nothing"},
+			&cli.Float64Flag{Name: "net-rate", Value: o.NetRate, Usage: "learning rate of networks in fits from the prior, in that of fits from nothing; 0 for what the codec takes"},
 			&cli.IntFlag{Name: "held", Value: o.Held, Usage: "held out crops that a report is about"},
 			&cli.IntFlag{Name: "every", Value: o.Every, Usage: "visits between reports"},
 			&cli.Uint64Flag{Name: "seed", Value: o.Seed, Usage: "of the first networks, the crops and the noise"},

@@ -32,7 +32,7 @@ type Options struct {
 	// Rate is how far an update goes towards where the fits went, at first; it falls
 	// linearly to nothing.
 	Rate    float64
-	NetRate float64 // see inr.FitOptions
+	NetRate float64 // of fits from the prior, see inr.FitOptions: 0 is what the codec takes
 	Seed    uint64
 	Workers int // 0 for all processors
 	// Every is how many visits lie between reports and between checkpoints.
@@ -53,7 +53,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Preset: "s", LowQuality: 20, HighQuality: 70, Visits: 4000, Batch: 1, Side: 256,
-		Iterations: 170, Rate: 0.3, NetRate: 1, Seed: 1, Every: 100, Held: 6,
+		Iterations: 170, Rate: 0.3, Seed: 1, Every: 100, Held: 6,
 	}
 }
 
@@ -71,7 +71,7 @@ func (o *Options) Check() error {
 		return fmt.Errorf("train: crops of %d pixels a side", o.Side)
 	case o.Iterations < 1 || o.Iterations > inr.MaxIterations:
 		return fmt.Errorf("train: fits of %d iterations", o.Iterations)
-	case !(o.Rate > 0 && o.Rate <= 1) || !(o.NetRate > 0 && o.NetRate <= 10):
+	case !(o.Rate > 0 && o.Rate <= 1) || !(o.NetRate >= 0 && o.NetRate <= 10):
 		return fmt.Errorf("train: rate %v, %v times that of networks", o.Rate, o.NetRate)
 	}
 	return nil

@@ -144,7 +144,7 @@ func TestOptions(t *testing.T) {
 		"side":       func(o *Options) { o.Side = 100 },
 		"iterations": func(o *Options) { o.Iterations = 0 },
 		"rate":       func(o *Options) { o.Rate = 1.1 },
-		"net rate":   func(o *Options) { o.NetRate = 0 },
+		"net rate":   func(o *Options) { o.NetRate = -1 },
 		"every":      func(o *Options) { o.Every = 0 },
 		"held":       func(o *Options) { o.Held = 0 },
 	} {
