@@ -49,6 +49,7 @@ func (s *streams) benchCommand() *cli.Command {
 			"burin bench bdrate --anchor CURVE [options] JOURNAL...\n" +
 			"burin bench atsize [options] JOURNAL...\n" +
 			"burin bench small [options] IN\n" +
+			"burin bench loss [options] IN\n" +
 			"burin bench vq [options]",
 		Description: "Codes all pictures of a corpus with codecs of burin and with programs on the PATH,\n" +
 			"appends a row for each to DIR/" + journalFile + ", and writes tables, plots and a page there.\n" +
@@ -75,7 +76,7 @@ func (s *streams) benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: defaultOut, TakesFile: true, Usage: "`DIR` for the journal and the reports"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON instead of a table"},
 		}, reportFlags()...),
-		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchAtSizeCommand(), s.benchSmallCommand(), s.benchVQCommand()},
+		Commands: []*cli.Command{s.benchReportCommand(), s.benchBDRateCommand(), s.benchAtSizeCommand(), s.benchSmallCommand(), s.benchLossCommand(), s.benchVQCommand()},
 		Action:   s.bench,
 	}
 }

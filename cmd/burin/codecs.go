@@ -6,4 +6,5 @@ import (
 	_ "github.com/burin-codec/burin/codec/learned/weights"
 	_ "github.com/burin-codec/burin/codec/lossless"
 	_ "github.com/burin-codec/burin/codec/overfit"
+	_ "github.com/burin-codec/burin/codec/vector/weights"
 )

@@ -76,7 +76,7 @@ func (s *streams) trainVector(ctx context.Context, c *cli.Command) error {
 }
 
 // vectorCrops are what frequencies are taken from.
-const vectorCrops = 200
+const vectorCrops = 800
 
 // vectorProgress returns a line on the training.
 func vectorProgress(p train.Progress) string {

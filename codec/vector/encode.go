@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 
 	"github.com/burin-codec/burin/arith"
 	"github.com/burin-codec/burin/codec"
@@ -108,7 +109,9 @@ func (t *trial) size() int64 {
 // try codes all tiles at a rate.
 func (e *encoder) try(rate int, measure bool) (*trial, error) {
 	t := &trial{head: head{id: e.m.ID(), rate: rate, packets: max(e.o.Packets, 1)}}
-	var sum, lost float64 // squared errors of pixels: what is coded, and what parts avoid
+	t.head.shared = minShared // if there are packets
+	var sum float64           // squared error of pixels
+	var lost [lossDraws]float64
 	var n int
 	var tiles []*tile
 	for i, r := range e.tiles {
@@ -127,21 +130,22 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 			return nil, err
 		}
 		if measure || t.head.packets > 1 {
-			lost += e.m.worth(tile, minShared)
 			out, _ := e.m.synthesis.Forward(e.b, tile.r[network.Finest], shapeOf(&tile.grids[network.Finest]), rate)
 			s, k := pixels.SquaredError(out, x, r, columns)
 			sum, n = sum+s, n+k
 			e.b.Give(out)
 		}
+		if t.head.packets > 1 {
+			if err := e.lose(&lost, &t.head, tile, i, x, r); err != nil {
+				return nil, err
+			}
+		}
 		tile.y, tile.r = [network.Levels][]int16{}, [network.Levels][]int16{} // all but what coding takes
 		tiles, t.grids = append(tiles, tile), append(t.grids, tile.grids)
 	}
 	t.mse = sum / float64(max(n, 1))
-	if t.head.packets > 1 {
-		t.head.shared = minShared
-		if lost/10*2 > lossLimit*sum {
-			t.head.shared = maxShared
-		}
+	if slices.Max(lost[:]) > lossLimit*sum {
+		t.head.shared = maxShared
 	}
 	depths := e.m.depths(t.head.sizes)
 	for i, tile := range tiles {
@@ -154,42 +158,42 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 	return t, nil
 }
 
-// lossLimit is by how much of what it is the squared error may grow with a fifth of the
-// packets lost: 1.2 dB. Where it would by more, packets share another level.
-const lossLimit = 0.32
+const (
+	// lossLimit is how many times the squared error there may be with a fifth of the
+	// packets lost, 1.2 dB more: where it would be more, packets share another level.
+	lossLimit = 1.32
+	// lossDraws is how many fifths of the packets are left out to see.
+	lossDraws = 2
+)
 
-// worth returns by how much the tokens of a level and those after it lower the squared
-// error of a tile's pixels, as far as that is the vectors'.
-func (m *Model) worth(t *tile, level int) float64 {
-	var sum float64
-	for l := level; l < network.Levels; l++ {
-		d := m.config.Levels[l].Dim
-		g := &t.grids[l]
-		left := make([]float64, d)
-		var avoided float64
-		for i := range g.h * g.w {
-			n := g.stages(i)
-			if n == 0 {
+// lose adds the squared errors that a tile, of pixels x within r, has without a fifth of
+// its packets, concealed, for each draw.
+func (e *encoder) lose(sums *[lossDraws]float64, h *head, t *tile, index int, x []int16, r image.Rectangle) error {
+	depths := e.m.depths(h.sizes)
+	d := &decoder{m: e.m, b: e.b, head: h, depths: depths, conceal: true}
+	sections := e.m.encodePackets(t, index, h.packets, h.shared, depths)
+	for draw := range sums {
+		left := map[int][]byte{}
+		for k, section := range sections {
+			if k%5 == min(2*draw, h.packets-1) {
 				continue
 			}
-			for j := range left {
-				left[j] = float64(t.y[l][i*d+j]) - float64(t.r[l][i*d+j])
+			_, number, rest, err := readPacket(section, index+1, h.packets)
+			if err != nil {
+				return err
 			}
-			for _, v := range left {
-				avoided -= v * v
-			}
-			for s := range n {
-				for j, v := range m.word(l, s, g.tokens[s][i], t.depths) {
-					left[j] += float64(v)
-				}
-			}
-			for _, v := range left {
-				avoided += v * v
-			}
+			left[number] = rest
 		}
-		sum += avoided * m.unit[l] * m.unit[l]
+		g := d.grids(r.Size())
+		out, err := d.packets(left, g)
+		if err != nil {
+			return err
+		}
+		sum, _ := pixels.SquaredError(out, x, r, 8*g[network.Finest].w)
+		sums[draw] += sum
+		e.b.Give(out)
 	}
-	return sum * m.weight * network.PixelUnit * network.PixelUnit
+	return nil
 }
 
 // chooseSizes finds the codebooks' sizes of least cost, level by level.
