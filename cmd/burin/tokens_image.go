@@ -26,7 +26,7 @@ func (s *streams) tokensImageCommand() *cli.Command {
 			"A .npy file has all in one array [stages][rows][columns] on the grid of the smallest cells, the\n" +
 			"stages of the largest first; larger cells' tokens are repeated over what they cover.",
 		Flags: []cli.Flag{
-			modelFlag("trained model of the vector codec, a file"),
+			modelFlag("trained model of the vector codec, a file (default: the one that is built in)"),
 			&cli.FloatFlag{Name: "quality", Aliases: []string{"q"}, HideDefault: true, Usage: "aim at a quality of 0 to 100 (default: 50)"},
 			&cli.FloatFlag{Name: "bpp", HideDefault: true, Usage: "aim at a number of bits per pixel, if tokens were coded"},
 			&cli.FloatFlag{Name: "psnr", HideDefault: true, Usage: "aim at a PSNR in dB"},
