@@ -14,6 +14,7 @@ import (
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/learned"
 	"github.com/burin-codec/burin/codec/overfit"
+	"github.com/burin-codec/burin/codec/vector"
 )
 
 func (s *streams) infoCommand() *cli.Command {
@@ -51,6 +52,7 @@ type infoReport struct {
 	Circuit      *archiveInfo  `json:"circuit,omitempty"`
 	Learned      *learnedInfo  `json:"learned,omitempty"`
 	Overfit      *overfitInfo  `json:"overfit,omitempty"`
+	Vector       *vectorInfo   `json:"vector,omitempty"`
 }
 
 // A learnedInfo is what info prints of a file of the learned codec.
@@ -58,6 +60,17 @@ type learnedInfo struct {
 	Model     string  `json:"model_id"`
 	Quality   float64 `json:"quality"`
 	Precision int     `json:"precision"` // bits of a sample
+}
+
+func (l *learnedInfo) String() string {
+	return fmt.Sprintf("by model %s at quality %.1f, with %d bits of precision", l.Model, l.Quality, l.Precision)
+}
+
+// A vectorInfo is what info prints of a file of the vector codec.
+type vectorInfo struct {
+	learnedInfo
+	Packets int `json:"packets"` // 0 for none
+	Found   int `json:"packets_found"`
 }
 
 // An overfitInfo is what info prints of a file of the overfit codec.
@@ -145,6 +158,9 @@ func (s *streams) inspect(ctx context.Context, name string) (*infoReport, error)
 			report.Overfit.Priors = append(report.Overfit.Priors, id.String())
 		}
 	}
+	if v, ok := vector.Describe(&h, d.Sections()); ok && h.Codec == vector.Name {
+		report.Vector = &vectorInfo{learnedInfo{fmt.Sprintf("%x", v.Model), v.Quality, v.Precision}, v.Packets, v.Found}
+	}
 	at := make(map[sectionInfo]int) // index by kind and flag
 	for _, section := range d.Sections() {
 		key := sectionInfo{Kind: section.Kind, Mandatory: section.Mandatory}
@@ -190,8 +206,14 @@ func (r *infoReport) print(w io.Writer) error {
 	if r.Circuit != nil {
 		r.Circuit.print(t)
 	}
-	if l := r.Learned; l != nil {
-		fmt.Fprintf(t, "coded\tby model %s at quality %.1f, with %d bits of precision\n", l.Model, l.Quality, l.Precision)
+	if r.Learned != nil {
+		fmt.Fprintf(t, "coded\t%v\n", r.Learned)
+	}
+	if v := r.Vector; v != nil {
+		fmt.Fprintf(t, "coded\t%v\n", &v.learnedInfo)
+		if v.Packets > 0 {
+			fmt.Fprintf(t, "packets\t%d of %d\n", v.Found, v.Packets)
+		}
 	}
 	if r.Overfit != nil {
 		fmt.Fprintf(t, "coded\t%v\n", r.Overfit)

@@ -51,6 +51,9 @@ func TestVector(t *testing.T) {
 
 	// Packets, of which some are lost.
 	mustRun(t, nil, "encode", "--codec", "vector", "--model", "v.model", "-q", "80", "-e", "2", "--packets", "5", "-o", "p.burin", "in/a.png")
+	if r := mustRun(t, nil, "info", "p.burin"); !strings.Contains(r.stdout, "at quality 80.0") || !strings.Contains(r.stdout, "5 of 5") {
+		t.Errorf("info printed %q", r.stdout)
+	}
 	mustRun(t, nil, "decode", "--model", "v.model", "-o", "whole.png", "p.burin")
 	writeFile(t, "lost.burin", lastPacketDamaged(mustRead(t, "p.burin")))
 	if r := burin(nil, "decode", "--model", "v.model", "-o", "lost.png", "lost.burin"); r.code != exitFailure || !strings.Contains(r.stderr, "checksum") {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/burin-codec/burin/codec"
+	"github.com/burin-codec/burin/codec/internal/pixels"
 	"github.com/burin-codec/burin/codec/vector/network"
 	"github.com/burin-codec/burin/transform/convnet"
 )
@@ -60,6 +61,37 @@ func readHead(b []byte) (*head, error) {
 		return nil, codec.FormatError("vector: invalid head")
 	}
 	return h, nil
+}
+
+// Info is what a file says of how it was coded.
+type Info struct {
+	Model   ID
+	Quality float64 // 0 to 100, as of codec.TargetQuality
+	// Precision is the bits of precision of a sample: networks work with 14, whatever
+	// the picture's.
+	Precision int
+	Packets   int // that the picture was cut into, 0 for none
+	Found     int // of these, how many there are
+}
+
+// Describe returns what the sections of a file of this codec say, as Decoder.Scan found
+// them, and false if there is no head among them.
+func Describe(h *codec.Header, sections []codec.SectionInfo) (Info, bool) {
+	info, ok := Info{Precision: min(h.Depth, 8+pixels.Bits)}, false
+	for _, s := range sections {
+		switch s.Kind {
+		case kindHead:
+			if head, err := readHead([]byte(s.Begin)); err == nil {
+				info.Model, info.Quality, ok = head.id, 100*float64(head.rate)/convnet.RateUnit, true
+				if head.packets > 1 {
+					info.Packets = head.packets * len(pixels.Tiles(h.Width, h.Height))
+				}
+			}
+		case kindPacket:
+			info.Found++
+		}
+	}
+	return info, ok
 }
 
 // depths returns the size of each book, as its logarithm.
