@@ -20,7 +20,7 @@ func dequantiseColumnsF32AVX2(x *float32, ld int, codes *uint8, ldc int, scale *
 func magnitudeF32AVX2(x *float32, n int) uint32
 
 //go:noescape
-func hadamardF32AVX2(x *float32, n int)
+func hadamardF32AVX2(x *float32, n int, from int)
 
 //go:noescape
 func columnStatsF32AVX512(lo *float32, hi *float32, sum *float32, sq *float32, pivot *float32, x *float32, ld int, rows int, n int)
@@ -38,7 +38,7 @@ func dequantiseColumnsF32AVX512(x *float32, ld int, codes *uint8, ldc int, scale
 func magnitudeF32AVX512(x *float32, n int) uint32
 
 //go:noescape
-func hadamardF32AVX512(x *float32, n int)
+func hadamardF32AVX512(x *float32, n int, from int)
 
 //go:noescape
 func transpose8F32AVX2(dst *float32, ldd int, src *float32, lds int, n int)

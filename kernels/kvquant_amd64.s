@@ -399,21 +399,26 @@ loop:
 	VZEROUPPER
 	RET
 
-// func hadamardF32AVX2(x *float32, n int)
-// Requires: AVX
-TEXT ·hadamardF32AVX2(SB), NOSPLIT, $0-16
+// func hadamardF32AVX2(x *float32, n int, from int)
+// Requires: AVX, MMX+
+TEXT ·hadamardF32AVX2(SB), NOSPLIT, $0-24
 	MOVQ    x+0(FP), AX
 	MOVQ    n+8(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    CX, DX
 	ADDQ    AX, CX
+	MOVQ    from+16(FP), BX
+	SHLQ    $0x02, BX
 	VMOVUPS sign1<>+0(SB), Y0
 	VMOVUPS sign2<>+0(SB), Y1
 	VMOVUPS sign4<>+0(SB), Y2
-	MOVQ    AX, BX
+	MOVQ    AX, SI
+	CMPQ    BX, $0x00
+	JNE     stage
 
 lanes:
-	VMOVUPS    (BX), Y3
+	PREFETCHT0 4096(SI)
+	VMOVUPS    (SI), Y3
 	VPERMILPS  $0xb1, Y3, Y4
 	VXORPS     Y0, Y3, Y3
 	VADDPS     Y4, Y3, Y3
@@ -423,35 +428,65 @@ lanes:
 	VPERM2F128 $0x01, Y3, Y3, Y4
 	VXORPS     Y2, Y3, Y3
 	VADDPS     Y4, Y3, Y3
-	VMOVUPS    Y3, (BX)
-	ADDQ       $+32, BX
-	CMPQ       BX, CX
+	VMOVUPS    Y3, (SI)
+	ADDQ       $+32, SI
+	CMPQ       SI, CX
 	JNE        lanes
-	MOVQ       $0x00000020, SI
+	MOVQ       $0x00000020, BX
 
 stage:
-	MOVQ AX, BX
-	CMPQ SI, DX
+	MOVQ AX, SI
+	CMPQ BX, DX
 	JGE  done
+	LEAQ (BX)(BX*2), R8
+	CMPQ R8, DX
+	JGE  pair
+
+four:
+	LEAQ (SI)(BX*1), DI
+
+fours:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS (SI)(BX*2), Y4
+	VMOVUPS (SI)(R8*1), Y5
+	VADDPS  Y2, Y0, Y1
+	VSUBPS  Y2, Y0, Y3
+	VADDPS  Y5, Y4, Y2
+	VSUBPS  Y5, Y4, Y5
+	VADDPS  Y2, Y1, Y0
+	VSUBPS  Y2, Y1, Y4
+	VADDPS  Y5, Y3, Y2
+	VSUBPS  Y5, Y3, Y5
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y2, (SI)(BX*1)
+	VMOVUPS Y4, (SI)(BX*2)
+	VMOVUPS Y5, (SI)(R8*1)
+	ADDQ    $+32, SI
+	CMPQ    SI, DI
+	JNE     fours
+	ADDQ    R8, SI
+	CMPQ    SI, CX
+	JNE     four
+	SHLQ    $0x02, BX
+	JMP     stage
 
 pair:
-	LEAQ (BX)(SI*1), DI
+	LEAQ (SI)(BX*1), DI
 
 vectors:
-	VMOVUPS (BX), Y0
-	VMOVUPS (BX)(SI*1), Y1
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(BX*1), Y1
 	VADDPS  Y1, Y0, Y2
 	VSUBPS  Y1, Y0, Y0
-	VMOVUPS Y2, (BX)
-	VMOVUPS Y0, (BX)(SI*1)
-	ADDQ    $+32, BX
-	CMPQ    BX, DI
+	VMOVUPS Y2, (SI)
+	VMOVUPS Y0, (SI)(BX*1)
+	ADDQ    $+32, SI
+	CMPQ    SI, DI
 	JNE     vectors
-	ADDQ    SI, BX
-	CMPQ    BX, CX
+	ADDQ    BX, SI
+	CMPQ    SI, CX
 	JNE     pair
-	SHLQ    $0x01, SI
-	JMP     stage
 
 done:
 	VZEROUPPER
@@ -698,22 +733,27 @@ loop:
 	VZEROUPPER
 	RET
 
-// func hadamardF32AVX512(x *float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·hadamardF32AVX512(SB), NOSPLIT, $0-16
+// func hadamardF32AVX512(x *float32, n int, from int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·hadamardF32AVX512(SB), NOSPLIT, $0-24
 	MOVQ    x+0(FP), AX
 	MOVQ    n+8(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    CX, DX
 	ADDQ    AX, CX
+	MOVQ    from+16(FP), BX
+	SHLQ    $0x02, BX
 	VMOVUPS sign1<>+0(SB), Z0
 	VMOVUPS sign2<>+0(SB), Z1
 	VMOVUPS sign4<>+0(SB), Z2
 	VMOVUPS sign8<>+0(SB), Z3
-	MOVQ    AX, BX
+	MOVQ    AX, SI
+	CMPQ    BX, $0x00
+	JNE     stage
 
 lanes:
-	VMOVUPS    (BX), Z4
+	PREFETCHT0 4096(SI)
+	VMOVUPS    (SI), Z4
 	VPERMILPS  $0xb1, Z4, Z5
 	VPXORD     Z0, Z4, Z4
 	VADDPS     Z5, Z4, Z4
@@ -726,35 +766,65 @@ lanes:
 	VSHUFF32X4 $0x4e, Z4, Z4, Z5
 	VPXORD     Z3, Z4, Z4
 	VADDPS     Z5, Z4, Z4
-	VMOVUPS    Z4, (BX)
-	ADDQ       $+64, BX
-	CMPQ       BX, CX
+	VMOVUPS    Z4, (SI)
+	ADDQ       $+64, SI
+	CMPQ       SI, CX
 	JNE        lanes
-	MOVQ       $0x00000040, SI
+	MOVQ       $0x00000040, BX
 
 stage:
-	MOVQ AX, BX
-	CMPQ SI, DX
+	MOVQ AX, SI
+	CMPQ BX, DX
 	JGE  done
+	LEAQ (BX)(BX*2), R8
+	CMPQ R8, DX
+	JGE  pair
+
+four:
+	LEAQ (SI)(BX*1), DI
+
+fours:
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(BX*1), Z2
+	VMOVUPS (SI)(BX*2), Z4
+	VMOVUPS (SI)(R8*1), Z5
+	VADDPS  Z2, Z0, Z1
+	VSUBPS  Z2, Z0, Z3
+	VADDPS  Z5, Z4, Z2
+	VSUBPS  Z5, Z4, Z5
+	VADDPS  Z2, Z1, Z0
+	VSUBPS  Z2, Z1, Z4
+	VADDPS  Z5, Z3, Z2
+	VSUBPS  Z5, Z3, Z5
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z2, (SI)(BX*1)
+	VMOVUPS Z4, (SI)(BX*2)
+	VMOVUPS Z5, (SI)(R8*1)
+	ADDQ    $+64, SI
+	CMPQ    SI, DI
+	JNE     fours
+	ADDQ    R8, SI
+	CMPQ    SI, CX
+	JNE     four
+	SHLQ    $0x02, BX
+	JMP     stage
 
 pair:
-	LEAQ (BX)(SI*1), DI
+	LEAQ (SI)(BX*1), DI
 
 vectors:
-	VMOVUPS (BX), Z0
-	VMOVUPS (BX)(SI*1), Z1
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(BX*1), Z1
 	VADDPS  Z1, Z0, Z2
 	VSUBPS  Z1, Z0, Z0
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z0, (BX)(SI*1)
-	ADDQ    $+64, BX
-	CMPQ    BX, DI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z0, (SI)(BX*1)
+	ADDQ    $+64, SI
+	CMPQ    SI, DI
 	JNE     vectors
-	ADDQ    SI, BX
-	CMPQ    BX, CX
+	ADDQ    BX, SI
+	CMPQ    SI, CX
 	JNE     pair
-	SHLQ    $0x01, SI
-	JMP     stage
 
 done:
 	VZEROUPPER

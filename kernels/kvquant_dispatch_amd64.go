@@ -85,18 +85,27 @@ func transposeF32(dst []float32, ldd int, src []float32, lds, rows, n int) {
 	}
 }
 
+// hadamardBlock is how many elements stay in the first-level cache from stage to stage: of
+// longer rows each part of so many has its stages first.
+const hadamardBlock = 4096
+
 func hadamard(x []float32, n int) {
+	row := hadamardF32AVX512
 	switch {
-	case n >= 16 && tier == AVX512:
-		for i := 0; i < len(x); i += n {
-			hadamardF32AVX512(&x[i], n)
-		}
-	case n >= 16 && tier == AVX2:
-		for i := 0; i < len(x); i += n {
-			hadamardF32AVX2(&x[i], n)
-		}
-	default:
+	case n < 16 || tier == Generic:
 		hadamardGeneric(x, n)
+		return
+	case tier == AVX2:
+		row = hadamardF32AVX2
+	}
+	block := min(n, hadamardBlock)
+	for i := 0; i < len(x); i += n {
+		for j := i; j < i+n; j += block {
+			row(&x[j], block, 0)
+		}
+		if block < n {
+			row(&x[i], n, block)
+		}
 	}
 }
 

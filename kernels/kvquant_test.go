@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -258,13 +259,25 @@ func benchTiers(b *testing.B, bytes int, f func()) {
 	})
 }
 
+// BenchmarkHadamard is in the first-level cache, and in memory beside a sum in place.
 func BenchmarkHadamard(b *testing.B) {
 	for _, n := range []int{64, 128, 1024} {
 		x := make([]float32, 8192)
-		b.Run(map[int]string{64: "64", 128: "128", 1024: "1024"}[n], func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			benchTiers(b, 4*len(x), func() { Hadamard(x, n) })
 		})
 	}
+	b.Run("memory", func(b *testing.B) {
+		x := make([]float32, 1<<26)
+		for _, n := range []int{64, 1024, 16384} {
+			b.Run(strconv.Itoa(n), func(b *testing.B) {
+				benchTiers(b, 4*len(x), func() { Hadamard(x, n) })
+			})
+		}
+		b.Run("sum", func(b *testing.B) {
+			benchTiers(b, 4*len(x), func() { AxpbyF32(x, 0.5, x, 0.5) })
+		})
+	})
 }
 
 // BenchmarkColumns takes groups of 32 of 128 columns, 16 KiB.
