@@ -27,7 +27,7 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 			"frequencies for it are taken from crops of the data.",
 		Flags: append(pictureTrainingFlags(o.Options),
 			&cli.StringFlag{Name: "start", Usage: "weights (safetensors) to start from, instead of principal components", TakesFile: true},
-			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or of the shipped model)"},
+			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or a small one)"},
 		),
 		Action: s.trainLearned,
 	}
