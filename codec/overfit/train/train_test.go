@@ -30,6 +30,7 @@ func testOptions() Options {
 // TestTrain: fits from what is learnt are better than from nothing, and reports say so.
 func TestTrain(t *testing.T) {
 	o := testOptions()
+	o.Visits, o.Every = 24, 16
 	var reports []Progress
 	o.Progress = func(p Progress) { reports = append(reports, p) }
 	tr, err := New(testData(t, 1, 2, 3), testData(t, 7), o)
@@ -40,7 +41,7 @@ func TestTrain(t *testing.T) {
 	if err := tr.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if len(reports) != 2 || reports[0].Visit != 4 || reports[1].Visit != 6 || tr.Visit() != 6 {
+	if len(reports) != 2 || reports[0].Visit != 16 || reports[1].Visit != 24 || tr.Visit() != 24 {
 		t.Fatalf("%+v", reports)
 	}
 	last := reports[1]
