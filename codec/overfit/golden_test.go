@@ -1,14 +1,16 @@
 package overfit
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/internal/codectest"
+	"github.com/burin-codec/burin/corpus/dataset"
 )
 
-// The golden files hold small pictures of all types. Every build decodes them to the same
+// The golden files hold small pictures of all types, and two with a prior. Every build decodes them to the same
 // samples. The encoder may change; new files, which replace all, are recorded by
 //
 //	go test ./codec/overfit -run Golden -update
@@ -16,7 +18,7 @@ import (
 // After a release files of older versions of the bit stream stay.
 func TestGolden(t *testing.T) {
 	golden := codectest.Golden{
-		Files: 15,
+		Files: 17,
 		About: "File, SHA-256 of type, size and samples.",
 		Sum: func(t *testing.T, file []byte) (string, error) {
 			m, err := codectest.Decode(file, nil)
@@ -30,6 +32,12 @@ func TestGolden(t *testing.T) {
 			for name, m := range pictures(45, 38) {
 				name = "v1-" + strings.ToLower(strings.ReplaceAll(name, " ", "-")) + ".burin"
 				files[name] = codectest.Encode(t, m, options(codec.TargetQuality, 60))
+			}
+			// Of the two gains one is above nothing and one below, see inr.Prior.
+			for _, quality := range []float64{45, 85} {
+				o := options(codec.TargetQuality, quality)
+				o.Weights, o.EmbedWeights = []codec.Weights{learnt(t, 3)}, true
+				files[fmt.Sprintf("v1-prior-%v.burin", quality)] = codectest.Encode(t, dataset.DeadLeaves(45, 38, 3), o)
 			}
 			return files
 		},

@@ -50,16 +50,43 @@ func (f Format) arrays(l *Loop, each func(name string, data []float32, rows, col
 // Write writes a checkpoint: state, of which l.State() is a part, what the network writes,
 // and the loop's arrays. It returns the bytes written.
 func (f Format) Write(w io.Writer, l *Loop, state any, network []tensorfile.Tensor) (int64, error) {
+	f.arrays(l, func(name string, data []float32, rows, cols int) {
+		network = append(network, tensorfile.FromFloat32s(name, data, rows, cols))
+	})
+	return WriteCheckpoint(w, f.Key, state, network)
+}
+
+// maxCheckpoint is how large a file Read reads.
+const maxCheckpoint = 1 << 31
+
+// Read reads a checkpoint's tensors, and its state, a pointer to what Write wants.
+func (f Format) Read(r io.Reader, state any) ([]tensorfile.Tensor, error) {
+	return ReadCheckpoint(r, maxCheckpoint, f.Key, state)
+}
+
+// WriteCheckpoint writes a safetensors file of tensors, with a state in JSON under a key
+// of its metadata, and returns the bytes written.
+func WriteCheckpoint(w io.Writer, key string, state any, tensors []tensorfile.Tensor) (int64, error) {
 	s, err := json.Marshal(state)
 	if err != nil {
 		return 0, err
 	}
-	f.arrays(l, func(name string, data []float32, rows, cols int) {
-		network = append(network, tensorfile.FromFloat32s(name, data, rows, cols))
-	})
 	c := &counter{w: w}
-	err = tensorfile.WriteSafetensors(c, network, map[string]string{f.Key: string(s)})
+	err = tensorfile.WriteSafetensors(c, tensors, map[string]string{key: string(s)})
 	return c.n, err
+}
+
+// ReadCheckpoint reads what WriteCheckpoint wrote, of at most so many bytes: it sets state,
+// a pointer, and returns the tensors.
+func ReadCheckpoint(r io.Reader, maxBytes int64, key string, state any) ([]tensorfile.Tensor, error) {
+	tensors, meta, err := tensorfile.ReadSafetensors(r, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(meta[key]), state); err != nil {
+		return nil, fmt.Errorf("train: not a checkpoint: %w", err)
+	}
+	return tensors, nil
 }
 
 type counter struct {
@@ -71,21 +98,6 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
-}
-
-// maxCheckpoint is how large a file Read reads.
-const maxCheckpoint = 1 << 31
-
-// Read reads a checkpoint's tensors, and its state, a pointer to what Write wants.
-func (f Format) Read(r io.Reader, state any) ([]tensorfile.Tensor, error) {
-	tensors, meta, err := tensorfile.ReadSafetensors(r, maxCheckpoint)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal([]byte(meta[f.Key]), state); err != nil {
-		return nil, fmt.Errorf("train: not a checkpoint: %w", err)
-	}
-	return tensors, nil
 }
 
 // Restore sets a loop to what Read found.

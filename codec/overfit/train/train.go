@@ -4,7 +4,6 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -313,28 +312,11 @@ const (
 // WriteTo writes a checkpoint, from which Resume goes on: a safetensors file of the
 // networks' modules.
 func (t *Trainer) WriteTo(w io.Writer) (int64, error) {
-	s, err := json.Marshal(state{t.o.Preset, t.o.LowQuality, t.o.HighQuality, t.visit})
-	if err != nil {
-		return 0, err
-	}
 	var tensors []tensorfile.Tensor
 	for m, v := range t.nets.Module {
 		tensors = append(tensors, tensorfile.FromFloat32s(inr.Module(m).String(), v, 1, len(v)))
 	}
-	c := &counter{w: w}
-	err = tensorfile.WriteSafetensors(c, tensors, map[string]string{checkpointKey: string(s)})
-	return c.n, err
-}
-
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+	return training.WriteCheckpoint(w, checkpointKey, state{t.o.Preset, t.o.LowQuality, t.o.HighQuality, t.visit}, tensors)
 }
 
 // ErrCheckpoint is the error of a checkpoint that cannot be gone on from.
@@ -344,12 +326,9 @@ var ErrCheckpoint = errors.New("train: not a checkpoint of this training")
 // qualities. With the same data and options the result is that of a training that was not
 // interrupted. The error wraps ErrCheckpoint where the file is to blame.
 func Resume(r io.Reader, data, held *training.Data, o Options) (*Trainer, error) {
-	tensors, meta, err := tensorfile.ReadSafetensors(r, maxCheckpoint)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
-	}
 	var s state
-	if err := json.Unmarshal([]byte(meta[checkpointKey]), &s); err != nil {
+	tensors, err := training.ReadCheckpoint(r, maxCheckpoint, checkpointKey, &s)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	if s.Preset != o.Preset || s.LowQuality != o.LowQuality || s.HighQuality != o.HighQuality || s.Visit < 0 {
