@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -80,15 +82,15 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 	if strings.HasSuffix(out, ".safetensors") {
 		return s.write(ctx, out, net.WriteSafetensors)
 	}
-	m, err := learned.NewModel(net, data.Crops(calibrationCrops, 256, o.Seed), learned.DefaultBits())
+	m, err := learned.NewModel(net, data.Crops(calibrationCrops, o.Side, o.Seed), learned.DefaultBits())
 	if err != nil {
 		return err
 	}
 	return s.writeModel(ctx, out, m)
 }
 
-// calibrationCrops are what magnitudes and frequencies are taken from: 6 million pixels, some
-// 40 seconds.
+// calibrationCrops are what magnitudes and frequencies are taken from: of 256 pixels a side,
+// 6 million pixels and some 40 seconds.
 const calibrationCrops = 96
 
 // learnedProgress returns a line on the training.
@@ -99,4 +101,47 @@ func learnedProgress(p train.Progress) string {
 	}
 	return fmt.Sprintf("step %d of %d: loss %.4f, %.3f bpp%s; %v",
 		p.Step, p.Steps, p.Loss, p.BPP, heldOut(p.Progress, points), p.Time.Round(time.Second))
+}
+
+func (s *streams) trainJoinCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "join",
+		Usage: "make one model of the learned codec of several, each for a range of rates",
+		Description: "Models are given by rising rates. Where the ranges of two overlap, each serves the half on its\n" +
+			"side. Ranges are what --config '{\"low\":0.3,\"high\":1}' sets in training, rates being a hundredth\n" +
+			"of the quality.",
+		ArgsUsage: "MODEL MODEL...",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "out", Required: true, Usage: "model file to write", TakesFile: true},
+			forceFlag(),
+		},
+		Action: s.trainJoin,
+	}
+}
+
+func (s *streams) trainJoin(ctx context.Context, c *cli.Command) error {
+	out := c.String("out")
+	if out == "" || c.Args().Len() < 2 {
+		return usagef("train join: two models or more, and --out, are needed")
+	}
+	if err := mayWrite(c, out); err != nil {
+		return err
+	}
+	var models []*learned.Model
+	for _, name := range c.Args().Slice() {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		m, err := learned.ReadModel(data, math.MaxInt64)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		models = append(models, m)
+	}
+	m, err := learned.Join(models...)
+	if err != nil {
+		return err
+	}
+	return s.writeModel(ctx, out, m)
 }

@@ -42,7 +42,7 @@ func TestTrainLearned(t *testing.T) {
 	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--start", "w.safetensors", "--config", `{"synthesis_fine": 2}`, "--out", "grown.safetensors", "--steps", "1", "--batch", "1", "--side", "64"); !strings.Contains(r.stderr, "step 1 of 1") {
 		t.Errorf("printed %q", r.stderr)
 	}
-	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--out", "m.model", "--side", "256"); !strings.Contains(r.stdout, "m.model: ") {
+	if r = mustRun(t, nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--out", "m.model", "--side", "64"); !strings.Contains(r.stdout, "m.model: ") {
 		t.Errorf("printed %q", r.stdout)
 	}
 	mustRun(t, nil, "encode", "--codec", "learned", "--model", "m.model", "--quality", "50", "-e", "1", "in/a.png", "-o", "a.burin")
@@ -50,6 +50,15 @@ func TestTrainLearned(t *testing.T) {
 		t.Errorf("without the model: exit %d, %q", r.code, r.stderr)
 	}
 	mustRun(t, nil, "decode", "--model", "m.model", "a.burin", "-o", "a.png")
+	for name, config := range map[string]string{"low": `{"high": 0.6}`, "high": `{"low": 0.4, "high": 1}`} {
+		mustRun(t, nil, "train", "learned", "--data", "in", "--start", "w.safetensors", "--config", config, "--out", name+".model", "--steps", "1", "--batch", "1", "--side", "64")
+	}
+	mustRun(t, nil, "train", "join", "low.model", "high.model", "--out", "joined.model")
+	mustRun(t, nil, "encode", "--codec", "learned", "--model", "joined.model", "--quality", "30", "in/a.png", "-o", "b.burin")
+	mustRun(t, nil, "decode", "--model", "joined.model", "b.burin", "-o", "b.png")
+	if r := burin(nil, "train", "join", "high.model", "low.model", "--out", "wrong.model"); r.code == exitOK || !strings.Contains(r.stderr, "joined") {
+		t.Errorf("joined the wrong way round: exit %d, %q", r.code, r.stderr)
+	}
 	if r = mustRun(t, nil, "info", "a.burin"); !strings.Contains(r.stdout, "at quality 50.0") {
 		t.Errorf("printed %q", r.stdout)
 	}

@@ -2,6 +2,7 @@ package learned
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/color"
 	"math"
@@ -153,5 +154,111 @@ func TestExp2(t *testing.T) {
 		if got := float64(exp2(x)); math.Abs(got-want) > 0.5+2e-4*want {
 			t.Fatalf("exp2(%d) is %v, not %v", x, got, want)
 		}
+	}
+}
+
+// rangeModel returns a model for a range of rates.
+func rangeModel(t testing.TB, low, high float64) *Model {
+	t.Helper()
+	pool := nn.NewPool(1)
+	defer pool.Close()
+	n, pictures, err := startedFor(pool, low, high)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewModel(n, pictures, Bits{10, 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func join(t testing.TB, models ...*Model) *Model {
+	t.Helper()
+	m, err := Join(models...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestJoin checks that a joined model codes each rate as the part for it does, after it was
+// written and read, too, and meets targets on either side.
+func TestJoin(t *testing.T) {
+	low, high := rangeModel(t, 0, 0.6), rangeModel(t, 0.4, 1)
+	m := join(t, low, high)
+	file, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadModel(file, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !IsModel(file) || read.Hash() != m.Hash() || read.Hash() == high.Hash() {
+		t.Errorf("read as %v, was %v", read, m)
+	}
+	// tile returns what is in a picture's file after the model's name.
+	tile := func(m *Model, kind codec.TargetKind, value float64) []byte {
+		o := options(t, kind, value)
+		o.Weights = []codec.Weights{m}
+		file := codectest.Encode(t, picture("rgb", 90, 70), o)
+		got, err := codectest.Decode(file, codectest.With(read))
+		if m == read && (err != nil || got.Bounds().Dx() != 90) {
+			t.Errorf("quality %v: decoded %v, %v", value, got, err)
+		}
+		return file[bytes.Index(file, []byte(kindTile)):]
+	}
+	for _, c := range []struct {
+		quality float64
+		of      *Model
+	}{{10, low}, {49.9, low}, {50.1, high}, {100, high}} {
+		if !bytes.Equal(tile(read, codec.TargetQuality, c.quality), tile(c.of, codec.TargetQuality, c.quality)) {
+			t.Errorf("quality %v: not coded by the model for it", c.quality)
+		}
+	}
+	// A size on either side is met from below.
+	for _, quality := range []float64{25, 75} {
+		o := options(t, codec.TargetQuality, quality)
+		o.Weights = []codec.Weights{read}
+		size := len(codectest.Encode(t, picture("rgb", 90, 70), o))
+		o.Target = codec.Target{Kind: codec.TargetSize, Value: float64(size)}
+		if n := len(codectest.Encode(t, picture("rgb", 90, 70), o)); n > size || n < size*9/10 {
+			t.Errorf("%d bytes for %d", n, size)
+		}
+	}
+	// The search takes the networks of the part, too.
+	o := options(t, codec.TargetQuality, 20)
+	o.Weights, o.Effort = []codec.Weights{read}, 4
+	if _, err := codectest.Decode(codectest.Encode(t, picture("rgb", 64, 64), o), codectest.With(m)); err != nil {
+		t.Error(err)
+	}
+	for i, models := range [][]*Model{
+		{low}, {high, low}, {low, low}, {low, rangeModel(t, 0.7, 1)}, {rangeModel(t, 0, 0.4), rangeModel(t, 0.3, 0.9)}, {m, high}, nil,
+	} {
+		if _, err := Join(models...); err == nil {
+			t.Errorf("case %d: joined", i)
+		}
+	}
+}
+
+// TestJoinedModelFile reads damaged files of joined models.
+func TestJoinedModelFile(t *testing.T) {
+	m := join(t, rangeModel(t, 0, 0.6), rangeModel(t, 0.4, 1))
+	codectest.ModelFile(t, m, ReadModel, (*Model).marshalParts)
+	file, part := m.file, m.parts[0].file
+	for name, bad := range map[string][]byte{
+		"falling rates": append(joinFormat.Begin(joined{[]int{3000, 2000, 4096}}), file[len(joinFormat.Begin(joined{[]int{2048, 4096}})):]...),
+		"no end":        append(joinFormat.Begin(joined{[]int{2048, 4000}}), file[len(joinFormat.Begin(joined{[]int{2048, 4096}})):]...),
+		"one":           append(append(joinFormat.Begin(joined{[]int{4096}}), file[len(joinFormat.Begin(joined{[]int{2048, 4096}})):][:2]...), part...),
+		"nested":        append(binary.AppendUvarint(joinFormat.Begin(joined{[]int{2048, 4096}}), uint64(len(file))), file...),
+		"more":          append(bytes.Clone(file), 0),
+	} {
+		if _, err := ReadModel(bad, 1<<24); err == nil {
+			t.Errorf("%s: read", name)
+		}
+	}
+	if err := checkBegin(file[:8]); err == nil {
+		t.Error("a cut header was taken")
 	}
 }

@@ -38,9 +38,7 @@ func encode(ctx context.Context, src *codec.Source, o *codec.Options, w *codec.S
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
 	e := &encoder{ctx: ctx, src: src, o: o, m: m, b: convnet.NewBuffers(pool), tiles: pixels.Tiles(h.Width, h.Height)}
-	if e.search, err = newSearcher(m, pool, o.Effort); err != nil {
-		return err
-	}
+	e.search = newSearcher(pool, o.Effort)
 	alpha, err := pixels.EncodeAlpha(ctx, src, o)
 	if err != nil {
 		return err
@@ -95,7 +93,7 @@ func (t *trial) size() int64 {
 
 // try codes all tiles at a rate.
 func (e *encoder) try(rate int, measure bool) (*trial, error) {
-	t := &trial{}
+	t, m := &trial{}, e.m.at(rate)
 	var sum float64
 	var n int
 	for _, r := range e.tiles {
@@ -103,21 +101,21 @@ func (e *encoder) try(rate int, measure bool) (*trial, error) {
 			return nil, err
 		}
 		x, rows, columns := pixels.Read(e.src, r)
-		y, s := e.m.analysis.Forward(e.b, x, convnet.Shape{N: 1, H: rows, W: columns}, rate)
-		hyper := e.m.hyperOf(e.b, y, s, rate)
+		y, s := m.analysis.Forward(e.b, x, convnet.Shape{N: 1, H: rows, W: columns}, rate)
+		hyper := m.hyperOf(e.b, y, s, rate)
 		if e.search != nil {
-			better, h, err := e.search.improve(e.ctx, e.m, y, x, convnet.Shape{N: 1, H: rows, W: columns}, rate)
+			better, h, err := e.search.improve(e.ctx, m, y, x, convnet.Shape{N: 1, H: rows, W: columns}, rate)
 			if err != nil {
 				return nil, err
 			}
 			y, hyper = better, h
 		}
 		w := arith.NewRangeEncoder(nil)
-		_, decoded := e.m.encodeLatents(e.b, w, y, hyper, s, rate, stepWorth(rate))
+		_, decoded := m.encodeLatents(e.b, w, y, hyper, s, rate, stepWorth(rate))
 		e.b.Give(y)
 		t.tiles = append(t.tiles, w.Finish())
 		if measure {
-			out, _ := e.m.synthesis.Forward(e.b, decoded, s, rate)
+			out, _ := m.synthesis.Forward(e.b, decoded, s, rate)
 			s, k := pixels.SquaredError(out, x, r, columns)
 			sum, n = sum+s, n+k
 			e.b.Give(out)

@@ -36,3 +36,7 @@ func FuzzTile(f *testing.F) {
 }
 
 func FuzzModel(f *testing.F) { codectest.FuzzModel(f, model(f), ReadModel) }
+
+func FuzzJoinedModel(f *testing.F) {
+	codectest.FuzzModel(f, join(f, rangeModel(f, 0, 0.6), rangeModel(f, 0.4, 1)), ReadModel)
+}

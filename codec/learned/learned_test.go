@@ -23,7 +23,14 @@ func tiny() network.Config {
 
 // started returns a network that does something sensible without training.
 func started(pool *nn.Pool) (*network.Network, []network.Picture, error) {
-	n, err := network.New(tiny(), pool)
+	return startedFor(pool, 0, 1)
+}
+
+// startedFor is started for a range of rates.
+func startedFor(pool *nn.Pool, low, high float64) (*network.Network, []network.Picture, error) {
+	c := tiny()
+	c.Low, c.High = low, high
+	n, err := network.New(c, pool)
 	if err != nil {
 		return nil, nil, err
 	}

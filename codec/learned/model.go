@@ -13,9 +13,14 @@ import (
 	"github.com/burin-codec/burin/transform/convnet"
 )
 
-// A Model is trained networks in integers, and all that decoding takes besides. It is
-// immutable and may be used by several goroutines.
+// A Model is trained networks in integers, and all that decoding takes besides, for all
+// rates or a range of them, or several such models of which each has its range (see Join).
+// It is immutable and may be used by several goroutines.
 type Model struct {
+	// parts are the models that were joined, nothing else but file and hash being set, by
+	// rising rates; none for a model of one set of networks.
+	parts []part
+
 	config                                             network.Config
 	analysis, synthesis, hyperAnalysis, hyperSynthesis *convnet.Integer
 	passes                                             [network.Groups]pass
@@ -28,6 +33,53 @@ type Model struct {
 	file []byte
 	hash [sha256.Size]byte
 }
+
+// A part is a model for rates up to last, of 0..convnet.RateUnit, from where the part
+// before it ends.
+type part struct {
+	*Model
+	last int
+}
+
+// at returns the model for a rate of 0..convnet.RateUnit.
+func (m *Model) at(rate int) *Model {
+	for _, p := range m.parts {
+		if rate <= p.last {
+			return p.Model
+		}
+	}
+	return m
+}
+
+// Join returns a model of several, each trained for a range of rates, that follow one
+// another from 0 to 1. Where two ranges overlap, each model serves the half on its side.
+func Join(models ...*Model) (*Model, error) {
+	if len(models) < 2 || len(models) > maxParts {
+		return nil, fmt.Errorf("learned: %d models to join, not 2 to %d", len(models), maxParts)
+	}
+	m := &Model{}
+	var end float64
+	for i, p := range models {
+		low, high := p.config.Rates()
+		last := 1.0
+		if i+1 < len(models) {
+			var next float64
+			next, _ = models[i+1].config.Rates()
+			last = (high + next) / 2
+		}
+		if p.parts != nil || i == 0 && low != 0 || low > end || last <= end || last > high {
+			return nil, fmt.Errorf("learned: a model for rates of %v to %v cannot be number %d of those that are joined", low, high, i+1)
+		}
+		m.parts = append(m.parts, part{p, int(math.Round(last * convnet.RateUnit))})
+		end = high
+	}
+	m.file = m.marshalParts()
+	m.hash = sha256.Sum256(m.file)
+	return m, nil
+}
+
+// maxParts bounds the models in one.
+const maxParts = 8
 
 // pass is the networks of one pass in integers, see network.Pass.
 type pass struct {
@@ -44,10 +96,10 @@ func (m *Model) Hash() [sha256.Size]byte { return m.hash }
 // ID returns what names the model in files.
 func (m *Model) ID() ID { return models.IDOf(m.hash) }
 
-// Config returns the architecture.
-func (m *Model) Config() network.Config { return m.config }
-
 func (m *Model) String() string {
+	if m.parts != nil {
+		return fmt.Sprintf("model %x, of %d", m.hash[:4], len(m.parts))
+	}
 	encode, decode := m.config.MACs()
 	return fmt.Sprintf("model %x, %d latents a position, %.1f thousand multiplications a pixel to encode and %.1f to decode",
 		m.hash[:4], m.config.Latents, encode/1000, decode/1000)
@@ -108,17 +160,23 @@ type Bits struct {
 // DefaultBits returns the widths of the shipped model's weights.
 func DefaultBits() Bits { return Bits{Transforms: 12, Entropy: 10} }
 
-// calibrationRates are the rates at which magnitudes and frequencies are taken.
-var calibrationRates = []float32{0, 0.25, 0.5, 0.75, 1}
+// calibrationRates are the rates at which magnitudes are taken, as parts of the range that
+// a network is for.
+var calibrationRates = []float64{0, 0.25, 0.5, 0.75, 1}
 
-// NewModel makes a model in integers of a trained network, with probabilities as they
+// NewModel makes a model in integers of a trained network, for the rates that it is for, with probabilities as they
 // are in the given pictures, of sides that are multiples of 64: some dozens of crops of
 // those that it was trained on.
 func NewModel(n *network.Network, pictures []network.Picture, bits Bits) (*Model, error) {
 	if len(pictures) == 0 {
 		return nil, fmt.Errorf("learned: no pictures to take frequencies from")
 	}
-	m, err := quantise(n, n.Calibrate(pictures, calibrationRates), bits)
+	low, high := n.Config.Rates()
+	var rates []float32
+	for _, r := range calibrationRates {
+		rates = append(rates, float32(low+r*(high-low)))
+	}
+	m, err := quantise(n, n.Calibrate(pictures, rates), bits)
 	if err != nil {
 		return nil, err
 	}
@@ -222,13 +280,18 @@ func (m *Model) count(pictures []network.Picture) error {
 		}
 		m.priors = append(m.priors, p)
 	}
+	// The anchors that the rates lie between; those beyond are never used.
+	low, high := c.Rates()
+	first := int(math.Floor(low * float64(c.Anchors-1)))
+	last := int(math.Ceil(high * float64(c.Anchors-1)))
 	b := convnet.NewBuffers(nil)
 	for range 2 {
 		m.prepareCosts()
 		counts := entropy.NewCounts(scaleLevels)
-		for k := range c.Anchors {
+		for k := first; k <= last; k++ {
 			hyper := entropy.NewCounts(c.Hyper)
 			rate := k * convnet.RateUnit / (c.Anchors - 1)
+			rate = min(max(rate, int(low*convnet.RateUnit)), int(high*convnet.RateUnit))
 			for _, p := range pictures {
 				y, s := m.analysis.Forward(b, pixels.FromFloats(p), p.Shape(), rate)
 				z := m.hyperOf(b, y, s, rate)

@@ -3,6 +3,7 @@ package learned
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/burin-codec/burin/codec"
@@ -24,8 +25,85 @@ import (
 //
 // Numbers are as package numbers codes them; the tables follow. The
 // file's SHA-256 is the model's name.
+//
+// The file of several models that were joined:
+//
+//	"BLRJ", version 1
+//	the last rate of each, of 0..4096, in JSON: {"last":[1434,4096]}, a uvarint of its length
+//	    before it
+//	the files of the models, a uvarint of its length before each
 
-var modelFormat = models.Format{Codec: Name, Magic: "BLRM", Version: 1}
+var (
+	modelFormat = models.Format{Codec: Name, Magic: "BLRM", Version: 1}
+	joinFormat  = models.Format{Codec: Name, Magic: "BLRJ", Version: 1}
+)
+
+// joined is the header of models that were joined.
+type joined struct {
+	Last []int `json:"last"`
+}
+
+func (j *joined) check() error {
+	before := -1
+	for _, r := range j.Last {
+		if r <= before {
+			return codec.FormatError("learned: models' rates do not rise")
+		}
+		before = r
+	}
+	if len(j.Last) < 2 || len(j.Last) > maxParts || before != convnet.RateUnit {
+		return codec.FormatError("learned: models' rates do not cover the range")
+	}
+	return nil
+}
+
+func (m *Model) marshalParts() []byte {
+	var j joined
+	for _, p := range m.parts {
+		j.Last = append(j.Last, p.last)
+	}
+	file := joinFormat.Begin(j)
+	for _, p := range m.parts {
+		model := p.marshal()
+		file = append(binary.AppendUvarint(file, uint64(len(model))), model...)
+	}
+	return file
+}
+
+// readParts reads what marshalParts wrote.
+func readParts(data []byte, memory int64) (*Model, error) {
+	var j joined
+	rest, err := joinFormat.Read(data, &j)
+	if err == nil {
+		err = j.check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{file: bytes.Clone(data), hash: sha256.Sum256(data)}
+	for _, last := range j.Last {
+		file, after, ok := numbers.Prefixed(rest)
+		if !ok || joinFormat.Is(file) {
+			return nil, codec.FormatError("learned: models are cut off")
+		}
+		p, err := ReadModel(file, memory)
+		if err != nil {
+			return nil, err
+		}
+		memory -= p.memory()
+		p.file = nil // is in m's
+		m.parts = append(m.parts, part{p, last})
+		rest = after
+	}
+	if len(rest) > 0 {
+		return nil, codec.FormatError(fmt.Sprintf("learned: %d bytes after the models", len(rest)))
+	}
+	return m, nil
+}
+
+// memory is about what a model takes: two bytes for each number, and as many where they
+// are packed for the kernels; tables and priors besides.
+func (m *Model) memory() int64 { return 4*int64(m.config.Parameters()) + 1<<22 }
 
 // arrays calls f for all arrays of numbers.
 func (m *Model) arrays(f func(numbers any)) {
@@ -54,7 +132,20 @@ func (m *Model) marshal() []byte {
 func (m *Model) MarshalBinary() ([]byte, error) { return bytes.Clone(m.file), nil }
 
 // IsModel says whether a file begins like a model's.
-func IsModel(data []byte) bool { return modelFormat.Is(data) }
+func IsModel(data []byte) bool { return modelFormat.Is(data) || joinFormat.Is(data) }
+
+// checkBegin checks the beginning of a model file.
+func checkBegin(data []byte) error {
+	if joinFormat.Is(data) {
+		var j joined
+		if _, err := joinFormat.Read(data, &j); err != nil {
+			return err
+		}
+		return j.check()
+	}
+	_, _, err := readConfig(data)
+	return err
+}
 
 // readConfig reads the beginning of a model file.
 func readConfig(data []byte) (c network.Config, rest []byte, err error) {
@@ -71,6 +162,9 @@ func readConfig(data []byte) (c network.Config, rest []byte, err error) {
 // hold nothing else. A model that would take more than about memory bytes is refused
 // before they are allocated, with an error that wraps codec.ErrTooLarge.
 func ReadModel(data []byte, memory int64) (*Model, error) {
+	if joinFormat.Is(data) {
+		return readParts(data, memory)
+	}
 	c, rest, err := readConfig(data)
 	if err != nil {
 		return nil, err
@@ -79,12 +173,10 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	if !ok {
 		return nil, codec.FormatError("learned: model is cut off")
 	}
-	// Two bytes for each number, and as many where they are packed for the kernels;
-	// tables and priors besides.
-	if need := 4*int64(c.Parameters()) + 1<<22; need > memory {
+	m := &Model{config: c, file: bytes.Clone(data), hash: sha256.Sum256(data)}
+	if need := m.memory(); need > memory {
 		return nil, fmt.Errorf("%w: a model of %d bytes", codec.ErrTooLarge, need)
 	}
-	m := &Model{config: c, file: bytes.Clone(data), hash: sha256.Sum256(data)}
 	m.integers(func(_ string, z **convnet.Integer, in int, ops []convnet.Op) {
 		if err == nil {
 			*z, err = convnet.NewInteger(in, ops)

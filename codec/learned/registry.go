@@ -5,10 +5,7 @@ import "github.com/burin-codec/burin/codec/internal/models"
 // An ID names a model in files: the first 8 bytes of its hash.
 type ID = models.ID
 
-var registry = models.NewRegistry(Name, func(file []byte) error {
-	_, _, err := readConfig(file)
-	return err
-}, ReadModel)
+var registry = models.NewRegistry(Name, checkBegin, ReadModel)
 
 // Register makes a model known to the codec: files that name it are decoded with it,
 // and the first one registered is what pictures are encoded with unless the options

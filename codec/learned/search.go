@@ -22,26 +22,30 @@ var iterations = [...]int{1: 0, 2: 0, 3: 0, 4: 25, 5: 50, 6: 100, 7: 200, 8: 400
 
 // A searcher improves the latents of tiles.
 type searcher struct {
-	net        *network.Network
+	pool       *nn.Pool
 	iterations int
+	// net is that of a model in floats.
+	net *network.Network
+	of  *Model
 }
 
 // newSearcher returns a searcher for an effort, or nil if it does not search.
-func newSearcher(m *Model, pool *nn.Pool, effort int) (*searcher, error) {
-	n := iterations[effort]
-	if n == 0 {
-		return nil, nil
+func newSearcher(pool *nn.Pool, effort int) *searcher {
+	if n := iterations[effort]; n > 0 {
+		return &searcher{pool: pool, iterations: n}
 	}
-	net, err := m.Float(pool)
-	if err != nil {
-		return nil, err
-	}
-	return &searcher{net, n}, nil
+	return nil
 }
 
 // improve returns better latents, of the picture and of the hyperprior, than y, both in
 // the integers' units, for pixels x of H x W.
 func (s *searcher) improve(ctx context.Context, m *Model, y, x []int16, shape convnet.Shape, rate int) (better, hyper []int16, err error) {
+	if s.of != m {
+		if s.net, err = m.Float(s.pool); err != nil {
+			return nil, nil, err
+		}
+		s.of = m
+	}
 	rates := []float32{float32(rate) / convnet.RateUnit}
 	pixels := make([]float32, len(x))
 	for i, v := range x {

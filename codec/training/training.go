@@ -89,14 +89,14 @@ func newBatch(n, side int) *Batch {
 
 func (b *Batch) pixels() float64 { return float64(b.Shape.H * b.Shape.W) }
 
-// Draw draws crops of data with one generator and their rates with another, or the same.
-// lambda is the weight of the mean squared error that a rate stands for.
-func (b *Batch) Draw(data *Data, lambda func(rate float64) float64, crops, rates *rand.Rand) {
+// Draw draws crops of data with one generator and their rates, of low to high, with
+// another, or the same. lambda is the weight of the mean squared error that a rate stands for.
+func (b *Batch) Draw(data *Data, low, high float64, lambda func(rate float64) float64, crops, rates *rand.Rand) {
 	n, each := b.Shape.N, b.Shape.H*b.Shape.W*3
 	for i := range n {
 		data.crop(b.X[i*each:(i+1)*each], b.Shape.W, crops)
 		// Stratified, which evens batches out.
-		b.Rates[i] = (float32(i) + rates.Float32()) / float32(n)
+		b.Rates[i] = float32(low) + (float32(i)+rates.Float32())/float32(n)*(float32(high)-float32(low))
 		l := lambda(float64(b.Rates[i]))
 		w := 1 / math.Sqrt(l) / float64(n)
 		b.Bits[i] = float32(w / b.pixels())

@@ -21,7 +21,7 @@ func (m *mean) Refresh()            {}
 
 func (m *mean) learn(data *Data) func(*Batch, *rand.Rand) {
 	return func(b *Batch, r *rand.Rand) {
-		b.Draw(data, func(float64) float64 { return 1 }, r, r)
+		b.Draw(data, 0, 1, func(float64) float64 { return 1 }, r, r)
 		each := len(b.X) / b.Shape.N
 		for i := range b.Shape.N {
 			var e float64

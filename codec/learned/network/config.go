@@ -25,6 +25,17 @@ type Config struct {
 	SynthesisFine   int `json:"synthesis_fine"`   // blocks
 	// Anchors is the number of rates that have gains and offsets of their own.
 	Anchors int `json:"anchors"`
+	// Low and High bound the rates that the network is for; both are 0 for all of 0..1.
+	Low  float64 `json:"low,omitempty"`
+	High float64 `json:"high,omitempty"`
+}
+
+// Rates returns the bounds of the rates that the network is for.
+func (c Config) Rates() (low, high float64) {
+	if c.Low == 0 && c.High == 0 {
+		return 0, 1
+	}
+	return c.Low, c.High
 }
 
 // Groups is the number of groups of latents, and of passes in which they are coded.
@@ -63,6 +74,9 @@ func (c Config) Check() error {
 	}
 	if c.Latents%Groups != 0 {
 		return fmt.Errorf("network: %d latents do not divide into %d groups", c.Latents, Groups)
+	}
+	if low, high := c.Rates(); !(low >= 0 && low < high && high <= 1) {
+		return fmt.Errorf("network: for rates of %v to %v", low, high)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Grow returns a network of architecture c, which has at least as many blocks in each
-// place as n's and is the same otherwise, that gives the same results as n: blocks begin
+// place as n's, and is the same otherwise but for the rates that it is for, that gives the same results as n: blocks begin
 // as the identity, and new ones come after the old. So a trained network can be made
 // larger and trained on.
 func (n *Network) Grow(c Config, r *rand.Rand, pool *nn.Pool) (*Network, error) {
@@ -18,6 +18,7 @@ func (n *Network) Grow(c Config, r *rand.Rand, pool *nn.Pool) (*Network, error) 
 		return nil, fmt.Errorf("network: %+v has fewer blocks than %+v", c, o)
 	}
 	o.AnalysisFine, o.AnalysisCoarse, o.SynthesisCoarse, o.SynthesisFine = c.AnalysisFine, c.AnalysisCoarse, c.SynthesisCoarse, c.SynthesisFine
+	o.Low, o.High = c.Low, c.High
 	if o != c {
 		return nil, fmt.Errorf("network: %+v differs from %+v in more than blocks", c, n.Config)
 	}

@@ -73,7 +73,7 @@ func New(data, held *training.Data, o Options) (*Trainer, error) {
 }
 
 // NewFrom returns a trainer that starts from a trained network, or from one grown of it
-// if o.Config has more blocks (see network.Network.Grow), with an optimiser that knows
+// if o.Config has more blocks or other rates (see network.Network.Grow), with an optimiser that knows
 // nothing yet.
 func NewFrom(n *network.Network, data, held *training.Data, o Options) (*Trainer, error) {
 	t, err := prepare(data, held, o)
@@ -134,7 +134,8 @@ func (t *Trainer) Run(ctx context.Context) error {
 
 // learn adds up the gradients of a batch.
 func (t *Trainer) learn(b *training.Batch, r *rand.Rand) {
-	b.Draw(t.data, network.Lambda, r, r)
+	low, high := t.o.Config.Rates()
+	b.Draw(t.data, low, high, network.Lambda, r, r)
 	l, _ := t.net.Forward(b.X, b.Shape, b.Rates, network.Noise, r)
 	t.net.Backward(b.Bits, b.Errors)
 	for i, bits := range l.Bits {
@@ -148,10 +149,11 @@ func (t *Trainer) validate() ([]Point, float64) {
 		return nil, 0
 	}
 	const n = 6
+	low, high := t.o.Config.Rates()
 	var points []Point
 	var score float64
 	for k := range n {
-		rate := float64(k) / (n - 1)
+		rate := low + float64(k)/(n-1)*(high-low)
 		lambda := network.Lambda(rate)
 		p := Point{Rate: rate}
 		var count, cost float64

@@ -116,6 +116,8 @@ class Config:
     synthesis_coarse: int = 3
     synthesis_fine: int = 3
     anchors: int = 8
+    low: float = 0  # the rates that the network is for: both 0 for all
+    high: float = 0
 
     LIMITS = {
         "fine": (1, 1024), "coarse": (1, 2048), "latents": (GROUPS, 1024), "hyper": (1, 512),
@@ -130,6 +132,13 @@ class Config:
                 raise Error(f"{name} is {n!r}, not {lo} to {hi}")
         if self.latents % GROUPS:
             raise Error(f"{self.latents} latents do not divide into {GROUPS} groups")
+        low, high = self.rates()
+        if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and 0 <= low < high <= 1):
+            raise Error(f"rates of {low!r} to {high!r}")
+
+    def rates(self):
+        """Returns the bounds of the rates that the network is for."""
+        return (0, 1) if self.low == self.high == 0 else (self.low, self.high)
 
     @staticmethod
     def parse(text):
@@ -693,7 +702,8 @@ class Trainer:
         g = generator_of(self.device, self.o.seed, self.step + 1)
         x = crops.batch(n, g)
         # Stratified, which evens batches out.
-        rates = (torch.arange(n, device=self.device) + torch.rand(n, generator=g, device=self.device)) / n
+        low, high = self.network.config.rates()
+        rates = low + (torch.arange(n, device=self.device) + torch.rand(n, generator=g, device=self.device)) / n * (high - low)
         loss, bpp = self.loss_of(self.flat, x, rates, *self.network.noise(n, self.o.side, g))
         (gradient,) = torch.autograd.grad(loss, self.flat)
         self.optimiser.step(gradient, self.rate())
@@ -705,7 +715,7 @@ class Trainer:
         """Returns the means over pictures at six rates, [6] of (bpp, of which the
         hyperprior's, PSNR), and the score: bpp + lambda * mean squared error relative
         to the square root of lambda."""
-        rates = torch.linspace(0, 1, 6, device=self.device)
+        rates = torch.linspace(*self.network.config.rates(), 6, device=self.device)
         weights = lambda_of(rates.double())
         points, score = 0, 0
         for a in held:
@@ -778,7 +788,7 @@ def first_trainer(o, crops, device):
     """Returns a trainer at its first step."""
     if o.start:
         network, flat = read_weights(o.start)
-        t = Trainer(network.config, o, device)
+        t = Trainer(dataclasses.replace(network.config, **o.range), o, device)
     else:
         t = Trainer(o.config, o, device)
         flat = initial(t.network, generator_of("cpu", o.seed, 0))
@@ -956,9 +966,15 @@ def options(arguments):
     }.items():  # fmt: skip
         if not good:
             p.error(f"--{name} {getattr(o, name)}")
-    if o.start and o.config:
-        p.error("--start names its own architecture: no --config beside it")
     return o
+
+
+def range_of(text):
+    """Returns what --config says beside --start, which names the architecture: rates."""
+    given = dataclasses.asdict(Config.parse(text))
+    if any(v != getattr(Config(), k) for k, v in given.items() if k not in ("low", "high")):
+        raise Error("--start names its own architecture: --config may set low and high beside it")
+    return {k: given[k] for k in ("low", "high")}
 
 
 def main(arguments, began=None):
@@ -969,7 +985,10 @@ def main(arguments, began=None):
     try:
         if o.selftest:
             return selftest(o.selftest, o.device)
-        o.config = Config.parse(o.config) if o.config else PRESETS[o.preset]
+        if o.start:
+            o.range = range_of(o.config) if o.config else {}
+        else:
+            o.config = Config.parse(o.config) if o.config else PRESETS[o.preset]
         return run(o, time.monotonic() if began is None else began)
     except (Error, OSError) as e:
         say(f"train.py: {e}")

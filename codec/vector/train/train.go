@@ -150,7 +150,7 @@ const measureEvery = 8
 
 // learn adds up the gradients of a batch, and lets the codebooks learn from it.
 func (t *Trainer) learn(b *training.Batch, r *rand.Rand) {
-	b.Draw(t.data, network.Lambda, rand.New(rand.NewPCG(r.Uint64(), 0)), r)
+	b.Draw(t.data, 0, 1, network.Lambda, rand.New(rand.NewPCG(r.Uint64(), 0)), r)
 	mode := network.Train
 	if t.Step()%measureEvery == 0 {
 		mode = network.Measure
