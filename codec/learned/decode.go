@@ -76,6 +76,9 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 	if err != nil {
 		return err
 	}
+	if m, err = m.at(hd.rate); err != nil {
+		return err
+	}
 	pool := nn.NewPool(o.Workers)
 	defer pool.Close()
 	b := convnet.NewBuffers(pool)
@@ -90,7 +93,7 @@ func decode(ctx context.Context, h *codec.Header, r *codec.SectionReader, o *cod
 		case next != nil:
 			return next
 		case kind == kindTile && i < len(tiles):
-			x, columns, err := m.at(hd.rate).decodeTile(b, payload, tiles[i].Size(), hd.rate)
+			x, columns, err := m.decodeTile(b, payload, tiles[i].Size(), hd.rate)
 			if err != nil {
 				return codec.FormatError(fmt.Sprintf("learned: tile %d: %v", i, err))
 			}

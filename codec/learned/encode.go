@@ -93,7 +93,11 @@ func (t *trial) size() int64 {
 
 // try codes all tiles at a rate.
 func (e *encoder) try(rate int, measure bool) (*trial, error) {
-	t, m := &trial{}, e.m.at(rate)
+	m, err := e.m.at(rate)
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{}
 	var sum float64
 	var n int
 	for _, r := range e.tiles {

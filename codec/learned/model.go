@@ -37,18 +37,20 @@ type Model struct {
 // A part is a model for rates up to last, of 0..convnet.RateUnit, from where the part
 // before it ends.
 type part struct {
-	*Model
 	last int
+	file []byte
+	// model is read when it is first needed: most pictures need one.
+	model func() (*Model, error)
 }
 
 // at returns the model for a rate of 0..convnet.RateUnit.
-func (m *Model) at(rate int) *Model {
+func (m *Model) at(rate int) (*Model, error) {
 	for _, p := range m.parts {
 		if rate <= p.last {
-			return p.Model
+			return p.model()
 		}
 	}
-	return m
+	return m, nil
 }
 
 // Join returns a model of several, each trained for a range of rates, that follow one
@@ -70,7 +72,7 @@ func Join(models ...*Model) (*Model, error) {
 		if p.parts != nil || i == 0 && low != 0 || low > end || last <= end || last > high {
 			return nil, fmt.Errorf("learned: a model for rates of %v to %v cannot be number %d of those that are joined", low, high, i+1)
 		}
-		m.parts = append(m.parts, part{p, int(math.Round(last * convnet.RateUnit))})
+		m.parts = append(m.parts, part{int(math.Round(last * convnet.RateUnit)), p.file, func() (*Model, error) { return p, nil }})
 		end = high
 	}
 	m.file = m.marshalParts()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/burin-codec/burin/codec"
 	"github.com/burin-codec/burin/codec/internal/models"
@@ -64,13 +65,12 @@ func (m *Model) marshalParts() []byte {
 	}
 	file := joinFormat.Begin(j)
 	for _, p := range m.parts {
-		model := p.marshal()
-		file = append(binary.AppendUvarint(file, uint64(len(model))), model...)
+		file = append(binary.AppendUvarint(file, uint64(len(p.file))), p.file...)
 	}
 	return file
 }
 
-// readParts reads what marshalParts wrote.
+// readParts reads what marshalParts wrote, but the models only as far as their architectures.
 func readParts(data []byte, memory int64) (*Model, error) {
 	var j joined
 	rest, err := joinFormat.Read(data, &j)
@@ -81,18 +81,21 @@ func readParts(data []byte, memory int64) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{file: bytes.Clone(data), hash: sha256.Sum256(data)}
+	rest = m.file[len(data)-len(rest):]
+	need := int64(len(data))
 	for _, last := range j.Last {
 		file, after, ok := numbers.Prefixed(rest)
-		if !ok || joinFormat.Is(file) {
+		if !ok {
 			return nil, codec.FormatError("learned: models are cut off")
 		}
-		p, err := ReadModel(file, memory)
+		c, _, err := readConfig(file)
 		if err != nil {
 			return nil, err
 		}
-		memory -= p.memory()
-		p.file = nil // is in m's
-		m.parts = append(m.parts, part{p, last})
+		if need += modelMemory(c); need > memory {
+			return nil, fmt.Errorf("%w: models of %d bytes", codec.ErrTooLarge, need)
+		}
+		m.parts = append(m.parts, part{last, file, sync.OnceValues(func() (*Model, error) { return readSingle(file, memory) })})
 		rest = after
 	}
 	if len(rest) > 0 {
@@ -101,9 +104,9 @@ func readParts(data []byte, memory int64) (*Model, error) {
 	return m, nil
 }
 
-// memory is about what a model takes: two bytes for each number, and as many where they
+// modelMemory is about what a model takes: two bytes for each number, and as many where they
 // are packed for the kernels; tables and priors besides.
-func (m *Model) memory() int64 { return 4*int64(m.config.Parameters()) + 1<<22 }
+func modelMemory(c network.Config) int64 { return 4*int64(c.Parameters()) + 1<<22 }
 
 // arrays calls f for all arrays of numbers.
 func (m *Model) arrays(f func(numbers any)) {
@@ -165,6 +168,16 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	if joinFormat.Is(data) {
 		return readParts(data, memory)
 	}
+	m, err := readSingle(data, memory)
+	if err != nil {
+		return nil, err
+	}
+	m.file = bytes.Clone(data)
+	return m, nil
+}
+
+// readSingle reads a model that was not joined, all but file.
+func readSingle(data []byte, memory int64) (*Model, error) {
 	c, rest, err := readConfig(data)
 	if err != nil {
 		return nil, err
@@ -173,8 +186,8 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 	if !ok {
 		return nil, codec.FormatError("learned: model is cut off")
 	}
-	m := &Model{config: c, file: bytes.Clone(data), hash: sha256.Sum256(data)}
-	if need := m.memory(); need > memory {
+	m := &Model{config: c, hash: sha256.Sum256(data)}
+	if need := modelMemory(c); need > memory {
 		return nil, fmt.Errorf("%w: a model of %d bytes", codec.ErrTooLarge, need)
 	}
 	m.integers(func(_ string, z **convnet.Integer, in int, ops []convnet.Op) {
