@@ -29,7 +29,7 @@ func (s *streams) trainLearnedCommand() *cli.Command {
 			"frequencies for it are taken from crops of the data.",
 		Flags: append(pictureTrainingFlags(o.Options),
 			&cli.StringFlag{Name: "start", Usage: "weights (safetensors) to start from, instead of principal components", TakesFile: true},
-			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network (default: that of --start, or a small one)"},
+			&cli.StringFlag{Name: "config", Usage: "architecture in JSON, of which fields may be missing; with --start, one with more blocks grows the network; with --from, the rates low and high to use it for (default: that of --start or --from, or a small one)"},
 		),
 		Action: s.trainLearned,
 	}
@@ -79,6 +79,11 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer done()
+	if c.String("from") != "" {
+		if err := setRates(c, &net.Config); err != nil {
+			return err
+		}
+	}
 	if strings.HasSuffix(out, ".safetensors") {
 		return s.write(ctx, out, net.WriteSafetensors)
 	}
@@ -87,6 +92,24 @@ func (s *streams) trainLearned(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return s.writeModel(ctx, out, m)
+}
+
+// setRates takes over --config where it is about rates alone.
+func setRates(c *cli.Command, config *network.Config) error {
+	set := *config
+	if err := setConfig(c, &set); err != nil {
+		return err
+	}
+	if err := set.Check(); err != nil {
+		return usageError{err}
+	}
+	same := set
+	same.Low, same.High = config.Low, config.High
+	if same != *config {
+		return usagef("train learned: --from names its architecture; --config may set low and high beside it")
+	}
+	*config = set
+	return nil
 }
 
 // calibrationCrops are what magnitudes and frequencies are taken from: of 256 pixels a side,

@@ -51,7 +51,10 @@ func TestTrainLearned(t *testing.T) {
 	}
 	mustRun(t, nil, "decode", "--model", "m.model", "a.burin", "-o", "a.png")
 	for name, config := range map[string]string{"low": `{"high": 0.6}`, "high": `{"low": 0.4, "high": 1}`} {
-		mustRun(t, nil, "train", "learned", "--data", "in", "--start", "w.safetensors", "--config", config, "--out", name+".model", "--steps", "1", "--batch", "1", "--side", "64")
+		mustRun(t, nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--config", config, "--out", name+".model", "--side", "64")
+	}
+	if r := burin(nil, "train", "learned", "--data", "in", "--from", "w.safetensors", "--config", `{"fine": 16}`, "--out", "other.model", "--side", "64"); r.code != exitUsage {
+		t.Errorf("another architecture was taken: exit %d", r.code)
 	}
 	mustRun(t, nil, "train", "join", "low.model", "high.model", "--out", "joined.model")
 	mustRun(t, nil, "encode", "--codec", "learned", "--model", "joined.model", "--quality", "30", "in/a.png", "-o", "b.burin")
@@ -74,6 +77,7 @@ func TestTrainLearnedRefuses(t *testing.T) {
 		{"--data", ".", "--out", "x", "--config", "{"},
 		{"--data", ".", "--out", "x", "--config", `{"latents": 7}`},
 		{"--data", ".", "--out", "x", "--start", "nowhere"},
+		{"--data", ".", "--out", "x", "--config", `{"low": 0.5, "high": 0.2}`},
 	} {
 		if r := burin(nil, append([]string{"train", "learned"}, args...)...); r.code == exitOK {
 			t.Errorf("%v: taken", args)

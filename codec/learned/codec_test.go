@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -146,6 +147,35 @@ func TestEmbeddedModel(t *testing.T) {
 }
 
 func TestModelFile(t *testing.T) { codectest.ModelFile(t, model(t), ReadModel, (*Model).marshal) }
+
+// TestWorths checks that worths are fitted, interpolated, and kept and checked in the file.
+func TestWorths(t *testing.T) {
+	m := *model(t)
+	for _, w := range m.worths {
+		if !slices.Contains(worthsToTry, w) {
+			t.Errorf("worths %v", m.worths)
+		}
+	}
+	read, err := ReadModel(m.file, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(read.worths, m.worths) {
+		t.Errorf("worths %v were read as %v", m.worths, read.worths)
+	}
+	m.worths = []int{10, 20, 60}
+	for rate, want := range map[int]float64{0: 10, 1024: 15, 2048: 20, 3072: 40, 4096: 60} {
+		if got := m.stepWorth(rate); got != want {
+			t.Errorf("rate %d: %v, not %v", rate, got, want)
+		}
+	}
+	for _, bad := range [][]int{{1}, {1, 2, -3}, {1, 2, maxWorth + 1}} {
+		m.worths = bad
+		if _, err := ReadModel(m.marshal(), 1<<24); err == nil {
+			t.Errorf("worths %v were taken", bad)
+		}
+	}
+}
 
 // TestExp2 compares the integer power with that of package math.
 func TestExp2(t *testing.T) {

@@ -3,6 +3,7 @@ package learned
 import (
 	"crypto/sha256"
 	"fmt"
+	"image"
 	"math"
 
 	"github.com/burin-codec/burin/arith"
@@ -28,6 +29,7 @@ type Model struct {
 	offsets                                            []int32 // [Anchors][Latents], see gains
 	tables                                             *entropy.Tables
 	priors                                             []*entropy.FactorisedPrior // [Anchors]
+	worths                                             []int                      // [Anchors], see stepWorth; nil until they are fitted
 	costs                                              [scaleLevels][maxCost + 1]float32
 
 	file []byte
@@ -264,7 +266,7 @@ func quantise(n *network.Network, cal *network.Calibration, bits Bits) (*Model, 
 
 // count makes the tables from how often integers come up, beginning with those of the
 // Laplace distributions that the network was trained with. It does so twice, as the
-// encoder's choices depend on what integers cost.
+// encoder's choices depend on what integers cost, and on worths, which it fits in between.
 func (m *Model) count(pictures []network.Picture) error {
 	laplace, err := entropy.NewScaleTables(&entropy.ScaleOptions{
 		Family: entropy.Laplace, Levels: scaleLevels, Offsets: 1,
@@ -287,17 +289,19 @@ func (m *Model) count(pictures []network.Picture) error {
 	first := int(math.Floor(low * float64(c.Anchors-1)))
 	last := int(math.Ceil(high * float64(c.Anchors-1)))
 	b := convnet.NewBuffers(nil)
-	for range 2 {
+	for round := range 2 {
 		m.prepareCosts()
+		if round == 1 {
+			m.fitWorths(pictures[:min(len(pictures), worthPictures)], first, last)
+		}
 		counts := entropy.NewCounts(scaleLevels)
 		for k := first; k <= last; k++ {
 			hyper := entropy.NewCounts(c.Hyper)
-			rate := k * convnet.RateUnit / (c.Anchors - 1)
-			rate = min(max(rate, int(low*convnet.RateUnit)), int(high*convnet.RateUnit))
+			rate := m.anchorRate(k)
 			for _, p := range pictures {
 				y, s := m.analysis.Forward(b, pixels.FromFloats(p), p.Shape(), rate)
 				z := m.hyperOf(b, y, s, rate)
-				l, _ := m.encodeLatents(b, arith.NewRangeEncoder(nil), y, z, s, rate, stepWorth(rate))
+				l, _ := m.encodeLatents(b, arith.NewRangeEncoder(nil), y, z, s, rate, m.stepWorth(rate))
 				b.Give(y)
 				hyper.AddChannels(z)
 				counts.Add(l.Q, l.Table)
@@ -313,6 +317,56 @@ func (m *Model) count(pictures []network.Picture) error {
 	m.prepareCosts()
 	return nil
 }
+
+// anchorRate returns the rate of an anchor, or the nearest one that the network is for.
+func (m *Model) anchorRate(k int) int {
+	low, high := m.config.Rates()
+	rate := k * convnet.RateUnit / (m.config.Anchors - 1)
+	return min(max(rate, int(low*convnet.RateUnit)), int(high*convnet.RateUnit))
+}
+
+// fitWorths sets the worths of the anchors from first to last to those at which pictures cost
+// least, in bits and errors together, and the others to the nearest of them.
+func (m *Model) fitWorths(pictures []network.Picture, first, last int) {
+	worths := make([]int, m.config.Anchors)
+	b := convnet.NewBuffers(nil)
+	for k := first; k <= last; k++ {
+		rate := m.anchorRate(k)
+		lambda := network.Lambda(float64(rate) / convnet.RateUnit)
+		least := math.Inf(1)
+		for _, w := range worthsToTry {
+			var cost float64
+			for _, p := range pictures {
+				x := pixels.FromFloats(p)
+				y, s := m.analysis.Forward(b, x, p.Shape(), rate)
+				e := arith.NewRangeEncoder(nil)
+				_, decoded := m.encodeLatents(b, e, y, m.hyperOf(b, y, s, rate), s, rate, float64(w))
+				out, _ := m.synthesis.Forward(b, decoded, s, rate)
+				sum, n := pixels.SquaredError(out, x, image.Rect(0, 0, p.W, p.H), p.W)
+				// Pictures count alike, whatever they cost.
+				cost += math.Log(8*float64(len(e.Finish()))/float64(p.H*p.W) + lambda*sum/float64(n))
+				b.Give(y)
+				b.Give(out)
+			}
+			if cost < least {
+				least, worths[k] = cost, w
+			}
+		}
+	}
+	for k := range worths {
+		worths[k] = worths[min(max(k, first), last)]
+	}
+	m.worths = worths
+}
+
+// worthsToTry are about a factor of the cube root of 2 apart.
+var worthsToTry = []int{10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160}
+
+// firstWorth is the worth of all steps where worths were not fitted.
+const firstWorth = 32
+
+// worthPictures is how many pictures worths are fitted on.
+const worthPictures = 32
 
 // tableWeight is how many times the Laplace distribution's expectation of a value
 // counts beside how often it came up: tables that came up seldom stay near it.

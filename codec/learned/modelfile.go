@@ -18,7 +18,7 @@ import (
 // The file of a model:
 //
 //	"BLRM", version 1
-//	the architecture in JSON, a uvarint of its length before it
+//	the architecture and, as "worths", Model.worths in JSON, a uvarint of its length before it
 //	the arrays of numbers, a uvarint of their coded length before them: of the networks
 //	    in the order of Model.integers, in each the order of convnet.Integer.Numbers,
 //	    then the logarithms of steps and the offsets of scales
@@ -88,11 +88,11 @@ func readParts(data []byte, memory int64) (*Model, error) {
 		if !ok {
 			return nil, codec.FormatError("learned: models are cut off")
 		}
-		c, _, err := readConfig(file)
+		h, _, err := readHeader(file)
 		if err != nil {
 			return nil, err
 		}
-		if need += modelMemory(c); need > memory {
+		if need += modelMemory(h.Config); need > memory {
 			return nil, fmt.Errorf("%w: models of %d bytes", codec.ErrTooLarge, need)
 		}
 		m.parts = append(m.parts, part{last, file, sync.OnceValues(func() (*Model, error) { return readSingle(file, memory) })})
@@ -108,6 +108,12 @@ func readParts(data []byte, memory int64) (*Model, error) {
 // are packed for the kernels; tables and priors besides.
 func modelMemory(c network.Config) int64 { return 4*int64(c.Parameters()) + 1<<22 }
 
+// modelHeader is the header of a model of one set of networks.
+type modelHeader struct {
+	network.Config
+	Worths []int `json:"worths,omitempty"`
+}
+
 // arrays calls f for all arrays of numbers.
 func (m *Model) arrays(f func(numbers any)) {
 	m.integers(func(_ string, z **convnet.Integer, _ int, _ []convnet.Op) {
@@ -118,7 +124,7 @@ func (m *Model) arrays(f func(numbers any)) {
 }
 
 func (m *Model) marshal() []byte {
-	file := numbers.Append(modelFormat.Begin(m.config), m.arrays)
+	file := numbers.Append(modelFormat.Begin(modelHeader{m.config, m.worths}), m.arrays)
 	file, err := m.tables.AppendBinary(file)
 	for _, p := range m.priors {
 		if err == nil {
@@ -146,20 +152,31 @@ func checkBegin(data []byte) error {
 		}
 		return j.check()
 	}
-	_, _, err := readConfig(data)
+	_, _, err := readHeader(data)
 	return err
 }
 
-// readConfig reads the beginning of a model file.
-func readConfig(data []byte) (c network.Config, rest []byte, err error) {
-	if rest, err = modelFormat.Read(data, &c); err != nil {
-		return c, nil, err
+// readHeader reads the beginning of a model file.
+func readHeader(data []byte) (h modelHeader, rest []byte, err error) {
+	if rest, err = modelFormat.Read(data, &h); err != nil {
+		return h, nil, err
 	}
-	if err := c.Check(); err != nil {
-		return c, nil, codec.FormatError("learned: model's architecture: " + err.Error())
+	if err := h.Check(); err != nil {
+		return h, nil, codec.FormatError("learned: model's architecture: " + err.Error())
 	}
-	return c, rest, nil
+	if h.Worths != nil && len(h.Worths) != h.Anchors {
+		return h, nil, codec.FormatError(fmt.Sprintf("learned: model: %d worths for %d anchors", len(h.Worths), h.Anchors))
+	}
+	for _, w := range h.Worths {
+		if w < 0 || w > maxWorth {
+			return h, nil, codec.FormatError(fmt.Sprintf("learned: model: a worth of %d", w))
+		}
+	}
+	return h, rest, nil
 }
+
+// maxWorth bounds the worths of steps.
+const maxWorth = 1 << 20
 
 // ReadModel reads what MarshalBinary wrote, and burin train learned writes; data must
 // hold nothing else. A model that would take more than about memory bytes is refused
@@ -178,7 +195,7 @@ func ReadModel(data []byte, memory int64) (*Model, error) {
 
 // readSingle reads a model that was not joined, all but file.
 func readSingle(data []byte, memory int64) (*Model, error) {
-	c, rest, err := readConfig(data)
+	h, rest, err := readHeader(data)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +203,8 @@ func readSingle(data []byte, memory int64) (*Model, error) {
 	if !ok {
 		return nil, codec.FormatError("learned: model is cut off")
 	}
-	m := &Model{config: c, hash: sha256.Sum256(data)}
+	c := h.Config
+	m := &Model{config: c, worths: h.Worths, hash: sha256.Sum256(data)}
 	if need := modelMemory(c); need > memory {
 		return nil, fmt.Errorf("%w: a model of %d bytes", codec.ErrTooLarge, need)
 	}

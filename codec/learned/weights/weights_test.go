@@ -14,7 +14,7 @@ var shipped = codectest.Shipped{Codec: learned.Name, Lambda: learned.Lambda}
 func TestModel(t *testing.T) {
 	m := dataset.DeadLeaves(192, 128, 1)
 	shipped.Range(t, m, 1, 0, 50, 100)
-	shipped.Effort(t, m, 5, 40)
+	shipped.Effort(t, m, 6, 40)
 }
 
 func BenchmarkCodec(b *testing.B) { shipped.Benchmark(b, 30, 70) }
