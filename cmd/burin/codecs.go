@@ -5,6 +5,6 @@ import (
 	_ "github.com/burin-codec/burin/codec/circuit/models"
 	_ "github.com/burin-codec/burin/codec/learned/weights"
 	_ "github.com/burin-codec/burin/codec/lossless"
-	_ "github.com/burin-codec/burin/codec/overfit"
+	_ "github.com/burin-codec/burin/codec/overfit/priors"
 	_ "github.com/burin-codec/burin/codec/vector/weights"
 )

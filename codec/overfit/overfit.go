@@ -1,7 +1,8 @@
 // Package overfit is the codec that fits a small network to each picture, on package
-// inr. Importing it registers it with package codec:
+// inr. Importing it registers it with package codec, importing codec/overfit/priors the priors
+// that are shipped as well, which files of the command start from:
 //
-//	import _ "github.com/burin-codec/burin/codec/overfit"
+//	import _ "github.com/burin-codec/burin/codec/overfit/priors"
 //
 // It is for low and middle rates and for time to encode: seconds at effort 1, many
 // minutes at effort 9. Decoding takes tens of milliseconds.
