@@ -247,6 +247,14 @@ func TestJoin(t *testing.T) {
 			t.Errorf("quality %v: not coded by the model for it", c.quality)
 		}
 	}
+	// A model for a range alone does not go beyond it.
+	o := options(t, codec.TargetQuality, 61)
+	o.Weights = []codec.Weights{low}
+	codectest.Unsupported(t, picture("rgb", 64, 64), o)
+	o.Target = codec.Target{Kind: codec.TargetPSNR, Value: 90}
+	if !bytes.Equal(codectest.Encode(t, picture("rgb", 64, 64), o)[21:], atHighest(t, low, 60)[21:]) {
+		t.Error("a PSNR out of range was not coded at the highest rate")
+	}
 	// A size on either side is met from below.
 	for _, quality := range []float64{25, 75} {
 		o := options(t, codec.TargetQuality, quality)
@@ -258,7 +266,7 @@ func TestJoin(t *testing.T) {
 		}
 	}
 	// The search takes the networks of the part, too.
-	o := options(t, codec.TargetQuality, 20)
+	o = options(t, codec.TargetQuality, 20)
 	o.Weights, o.Effort = []codec.Weights{read}, 4
 	if _, err := codectest.Decode(codectest.Encode(t, picture("rgb", 64, 64), o), codectest.With(m)); err != nil {
 		t.Error(err)
@@ -270,6 +278,13 @@ func TestJoin(t *testing.T) {
 			t.Errorf("case %d: joined", i)
 		}
 	}
+}
+
+func atHighest(t *testing.T, m *Model, quality float64) []byte {
+	t.Helper()
+	o := options(t, codec.TargetQuality, quality)
+	o.Weights = []codec.Weights{m}
+	return codectest.Encode(t, picture("rgb", 64, 64), o)
 }
 
 // TestJoinedModelFile reads damaged files of joined models.

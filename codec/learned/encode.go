@@ -188,6 +188,10 @@ func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 	switch target.Kind {
 	case codec.TargetQuality:
 		rate := int(math.Round(target.Value / 100 * convnet.RateUnit))
+		if low, high := e.m.rates(); rate < low || rate > high {
+			const unit = convnet.RateUnit / 100.0
+			return 0, nil, codec.UnsupportedError(fmt.Sprintf("learned: quality %v: the model is for %.1f to %.1f", target.Value, float64(low)/unit, float64(high)/unit))
+		}
 		t, err := e.try(rate, false)
 		if err != nil {
 			return 0, nil, err
@@ -223,7 +227,8 @@ func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 		if g.met(t) && (closer || !found) || !g.met(best) && !found {
 			best, bestRate, found = t, rate, true
 		}
-		next := min(max(rate+g.missing(t), 0), convnet.RateUnit)
+		low, high := e.m.rates()
+		next := min(max(rate+g.missing(t), low), high)
 		if next == rate {
 			break
 		}
@@ -237,7 +242,7 @@ func (e *encoder) aim(fixed int64) (int, [][]byte, error) {
 func (e *encoder) bisect(g *goal) (int, *trial, error) {
 	measure := g.psnr > 0
 	progress := func(done int) { e.o.Progress(float64(done) / (rateSteps + searchTries)) }
-	lo, hi := 0, convnet.RateUnit
+	lo, hi := e.m.rates()
 	below, err := e.try(lo, measure)
 	if err != nil {
 		return 0, nil, err

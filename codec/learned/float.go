@@ -9,7 +9,7 @@ import (
 	"github.com/burin-codec/burin/transform/nn"
 )
 
-// Float returns the model, one of a single set of networks, as a network in float32, through which an encoder that
+// Float returns the model, which must not be a joined one, as a network in float32, through which an encoder that
 // searches can go back. Its activations are in the units of the integers, but for
 // pixels, latents of the hyperprior and the logarithms of scales, which are in those of
 // package network; it lacks the integers' roundings and nothing else.

@@ -55,6 +55,15 @@ func (m *Model) at(rate int) (*Model, error) {
 	return m, nil
 }
 
+// rates returns the bounds of the rates, of 0..convnet.RateUnit, that the model is for.
+func (m *Model) rates() (low, high int) {
+	if m.parts != nil {
+		return 0, convnet.RateUnit
+	}
+	l, h := m.config.Rates()
+	return int(math.Round(l * convnet.RateUnit)), int(math.Round(h * convnet.RateUnit))
+}
+
 // Join returns a model of several, each trained for a range of rates, that follow one
 // another from 0 to 1. Where two ranges overlap, each model serves the half on its side.
 func Join(models ...*Model) (*Model, error) {
@@ -168,7 +177,8 @@ func DefaultBits() Bits { return Bits{Transforms: 12, Entropy: 10} }
 // a network is for.
 var calibrationRates = []float64{0, 0.25, 0.5, 0.75, 1}
 
-// NewModel makes a model in integers of a trained network, for the rates that it is for, with probabilities as they
+// NewModel makes a model in integers of a trained network, with probabilities, at the rates
+// that the network is for, as they
 // are in the given pictures, of sides that are multiples of 64: some dozens of crops of
 // those that it was trained on.
 func NewModel(n *network.Network, pictures []network.Picture, bits Bits) (*Model, error) {
@@ -320,9 +330,8 @@ func (m *Model) count(pictures []network.Picture) error {
 
 // anchorRate returns the rate of an anchor, or the nearest one that the network is for.
 func (m *Model) anchorRate(k int) int {
-	low, high := m.config.Rates()
-	rate := k * convnet.RateUnit / (m.config.Anchors - 1)
-	return min(max(rate, int(low*convnet.RateUnit)), int(high*convnet.RateUnit))
+	low, high := m.rates()
+	return min(max(k*convnet.RateUnit/(m.config.Anchors-1), low), high)
 }
 
 // fitWorths sets the worths of the anchors from first to last to those at which pictures cost
