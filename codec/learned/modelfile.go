@@ -17,7 +17,7 @@ import (
 
 // The file of a model:
 //
-//	"BLRM", version 1
+//	"BLRM", version 2
 //	the architecture and, as "worths", Model.worths in JSON, a uvarint of its length before it
 //	the arrays of numbers, a uvarint of their coded length before them: of the networks
 //	    in the order of Model.integers, in each the order of convnet.Integer.Numbers,
@@ -35,7 +35,7 @@ import (
 //	the files of the models, a uvarint of its length before each
 
 var (
-	modelFormat = models.Format{Codec: Name, Magic: "BLRM", Version: 1}
+	modelFormat = models.Format{Codec: Name, Magic: "BLRM", Version: 2}
 	joinFormat  = models.Format{Codec: Name, Magic: "BLRJ", Version: 1}
 )
 

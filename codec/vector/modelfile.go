@@ -14,7 +14,7 @@ import (
 
 // The file of a model:
 //
-//	"BVQM", version 1
+//	"BVQM", version 2
 //	the header in JSON, a uvarint of its length before it: see headerJSON
 //	the arrays of numbers, as package numbers codes them: of the networks in the order of
 //	    Model.integers, in each the order of convnet.Integer.Numbers; the words of the
@@ -22,7 +22,7 @@ import (
 //
 // The file's SHA-256 is the model's name.
 
-var modelFormat = models.Format{Codec: Name, Magic: "BVQM", Version: 1}
+var modelFormat = models.Format{Codec: Name, Magic: "BVQM", Version: 2}
 
 type headerJSON struct {
 	Config    network.Config          `json:"config"`
