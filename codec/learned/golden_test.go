@@ -23,7 +23,7 @@ import (
 // After a release files of older versions of the bit stream stay.
 func TestGolden(t *testing.T) {
 	golden := codectest.Golden{
-		Files: 5,
+		Files: 7,
 		About: "File, SHA-256 of type, bounds and samples.",
 		Sum: func(t *testing.T, file []byte) (string, error) {
 			m, err := codectest.Decode(file, nil)
@@ -38,6 +38,13 @@ func TestGolden(t *testing.T) {
 				o := options(t, codec.TargetQuality, 80)
 				o.EmbedWeights = true
 				files["v1-"+kind+".burin"] = codectest.Encode(t, picture(kind, 90, 70), o)
+			}
+			// A joined model, at rates of either part.
+			joined := join(t, rangeModel(t, 0, 0.6), rangeModel(t, 0.4, 1))
+			for name, quality := range map[string]float64{"low": 20, "high": 80} {
+				o := options(t, codec.TargetQuality, quality)
+				o.Weights, o.EmbedWeights = []codec.Weights{joined}, true
+				files["v1-joined-"+name+".burin"] = codectest.Encode(t, picture("rgb", 90, 70), o)
 			}
 			return files
 		},

@@ -62,15 +62,8 @@ func learnt(t testing.TB, channels int) *inr.Prior {
 
 func describe(t *testing.T, file []byte) Info {
 	t.Helper()
-	d, err := codec.NewDecoder(bytes.NewReader(file), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Scan(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h := d.Header()
-	info, ok := Describe(&h, d.Sections())
+	h, sections := codectest.Scan(t, file)
+	info, ok := Describe(&h, sections)
 	if !ok {
 		t.Fatal("not described")
 	}

@@ -299,19 +299,13 @@ func TestEfforts(t *testing.T) {
 // lose returns a file without those of its packets that drop names, counted from 0.
 func lose(t *testing.T, file []byte, drop func(i int) bool) []byte {
 	t.Helper()
-	d, err := codec.NewDecoder(bytes.NewReader(file), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Scan(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	_, sections := codectest.Scan(t, file)
 	at := int64(len(file))
-	for _, s := range d.Sections() {
+	for _, s := range sections {
 		at -= s.Size
 	}
 	out, i := append([]byte(nil), file[:at]...), 0
-	for _, s := range d.Sections() {
+	for _, s := range sections {
 		lost := false
 		if s.Kind == kindPacket {
 			lost = drop(i)

@@ -186,6 +186,19 @@ func Waves(h, w int, seed uint64) convnet.Picture {
 	return p
 }
 
+// Scan returns the header and the sections of a file.
+func Scan(t testing.TB, file []byte) (codec.Header, []codec.SectionInfo) {
+	t.Helper()
+	d, err := codec.NewDecoder(bytes.NewReader(file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d.Header(), d.Sections()
+}
+
 // Unsupported checks that a picture is refused with a codec.UnsupportedError.
 func Unsupported(t testing.TB, m image.Image, o *codec.Options) {
 	t.Helper()

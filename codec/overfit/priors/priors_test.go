@@ -1,7 +1,6 @@
 package priors
 
 import (
-	"bytes"
 	"math"
 	"testing"
 
@@ -22,21 +21,18 @@ func TestPriors(t *testing.T) {
 		o.Target = codec.Target{Kind: codec.TargetQuality, Value: quality}
 		file := codectest.Encode(t, m, o)
 		mse := math.Pow(10, -codectest.PSNR(t, m, codectest.MustDecode(t, file, nil))/10)
-		d, err := codec.NewDecoder(bytes.NewReader(file), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.Scan(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		h := d.Header()
-		info, ok := overfit.Describe(&h, d.Sections())
+		h, sections := codectest.Scan(t, file)
+		info, ok := overfit.Describe(&h, sections)
 		if !ok {
 			t.Fatal("not described")
 		}
 		return 8*float64(len(file))/(width*height) + mse/overfit.Lambda(quality), info
 	}
-	for _, quality := range []float64{5, 35, 80} {
+	qualities := []float64{5, 35, 80}
+	if testing.Short() {
+		qualities = qualities[1:2] // six fits take long without assembly
+	}
+	for _, quality := range qualities {
 		with, info := cost(quality)
 		without, _ := cost(quality, overfit.WithoutPrior)
 		t.Logf("quality %v: %.4f, %.4f from nothing", quality, with, without)
