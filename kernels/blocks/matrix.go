@@ -24,6 +24,7 @@ type Matrix struct {
 	scales     []uint16 // [tiles][groups][16]: float16 or upper halves
 	zeros      []uint8  // [tiles][groups][16], if the format has zero points
 	levels     [16]int8 // of codes of 4 bits
+	unit       float32  // what levels are multiples of, if not 1: 0 is for 1
 }
 
 const tileRows = 16
@@ -43,6 +44,9 @@ func NewMatrix(f Format, data []byte, rows, cols int) (*Matrix, error) {
 	l := &layouts[f]
 	m := newMatrix(rows, cols, l.width, l.group)
 	m.levels, m.upper = *f.table(), f == MXFP4
+	if f == NF4 {
+		m.unit = 1.0 / 127 // not in the scales, which as float16 may have no bits left for it
+	}
 	if f.zeros() {
 		m.zeros = make([]uint8, len(m.scales))
 	}
@@ -51,12 +55,8 @@ func NewMatrix(f Format, data []byte, rows, cols int) (*Matrix, error) {
 		for at := 0; at < cols; at += l.len {
 			b.unpack(f, data[i*rowBytes+at/l.len*l.bytes:])
 			for g := range l.len / l.group {
-				scale := b.scales[g]
-				if f == NF4 {
-					scale /= 127
-				}
 				j := m.scaleAt(i, at/l.group+g)
-				m.scales[j] = m.packScale(scale)
+				m.scales[j] = m.packScale(b.scales[g])
 				if m.zeros != nil {
 					m.zeros[j] = b.zero
 				}
@@ -155,8 +155,8 @@ func (m *Matrix) groups() int { return m.cols / m.group }
 
 func (m *Matrix) tileCodes() int { return m.cols * m.width / 8 * tileRows }
 
-// packScale returns a scale in 16 bits: exactly, but for NF4's and those of
-// NewLevelMatrix, which are rounded.
+// packScale returns a scale in 16 bits: exactly, but for those of NewLevelMatrix, which are
+// rounded.
 func (m *Matrix) packScale(s float32) uint16 {
 	if m.upper {
 		return uint16(math.Float32bits(s) >> 16)
@@ -248,7 +248,8 @@ func sized[T any](b []T, n int) []T {
 //
 //	Σ over groups: Σ (level × activation), an exact integer, × (scale × activations' scale)
 //
-// where both products and the sum are rounded to float32, groups in order. It panics if the
+// where both products and the sum are rounded to float32, groups in order; and all of it
+// times 1/127 where levels are NF4's, rounded again. It panics if the
 // arguments do not fit: a is for m's group and columns.
 func (m *Matrix) Mul(y []float32, ldy int, a *Activations) { m.MulRows(y, ldy, a, 0, m.rows) }
 
@@ -269,6 +270,11 @@ func (m *Matrix) MulRows(y []float32, ldy int, a *Activations, from, to int) {
 			clear(s)
 			if groups > 0 {
 				m.mulTile(s, i/tileRows, a, j, n)
+			}
+			if m.unit != 0 {
+				for v := range s {
+					s[v] *= m.unit
+				}
 			}
 			for v := range n {
 				copy(y[(j+v)*ldy+i:(j+v)*ldy+min(i+tileRows, to)], s[v*tileRows:])

@@ -104,7 +104,7 @@ func checkPattern(t *testing.T, group, rows, cols, n int, seed uint64) {
 			t.Fatalf("%v: groups of %d, %d by %d with %d vectors differ from those of levels", l, group, rows, cols, n)
 		}
 		if l == kernels.Generic {
-			checkProduct(t, Int4G32, got, w, x, rows, cols, n, cols, ldy)
+			checkProduct(t, Int4G32, group, got, w, x, rows, cols, n, cols, ldy)
 		}
 	})
 }
