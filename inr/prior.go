@@ -264,6 +264,47 @@ func (p *Prior) Networks(a *Arch, gain int) (*Quantised, error) {
 // gained are the tensors that a gain scales.
 var gained = [...]TensorID{SynW1, SynWl}
 
+// Widen returns a prior for a, of which no width may be less than p's and the number of
+// grids must be the same, that predicts and shows what p does: networks get more contexts,
+// of no weight, and more hidden units, whose inputs have the weights of a fresh prior and
+// whose outputs have none. The error wraps ErrPrior.
+func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
+	from := &p.arch
+	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Parents < from.Parents || a.Hidden < from.Hidden {
+		return nil, fmt.Errorf("%w that can be widened so: from %v to %v", ErrPrior, *from, a)
+	}
+	fresh, err := FreshPrior(a, float64(p.low), float64(p.high), seed)
+	if err != nil {
+		return nil, err
+	}
+	// A context's place among the inputs, which residuals make that of hidden units, too.
+	input := func(i int) int {
+		if i >= from.Spatial {
+			i += a.Spatial - from.Spatial
+		}
+		return i
+	}
+	same := func(i int) int { return i }
+	narrow, wide := p.nets.Nets(), fresh.nets.Nets()
+	clear(wide.Tensor(&a, SynW2))
+	for id, t := range from.Layout() {
+		row, column := same, same
+		switch TensorID(id) {
+		case ARMW1, ARMW2:
+			row, column = input, input
+		case ARMW3, ARMWl, ARMB1, ARMB2:
+			column = input
+		}
+		old, to, cols := narrow.Tensor(from, TensorID(id)), wide.Tensor(&a, TensorID(id)), a.Layout()[id].Cols
+		for r := range t.Rows {
+			for c := range t.Cols {
+				to[row(r)*cols+column(c)] = old[r*t.Cols+c]
+			}
+		}
+	}
+	return NewPrior(a, wide, float64(p.low), float64(p.high))
+}
+
 // GainFor returns the gain for a lambda, 0 in the middle of the range.
 func (p *Prior) GainFor(lambda float64) int {
 	middle := math.Sqrt(float64(p.low) * float64(p.high))

@@ -62,6 +62,40 @@ func TestPriorFile(t *testing.T) {
 	}
 }
 
+// TestPriorWiden: a wider prior predicts and shows the same.
+func TestPriorWiden(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 21))
+	for i := range len(Presets) - 1 {
+		a, wide := Presets[i].Arch(90, 70, 3), Presets[i+1].Arch(90, 70, 3)
+		p, err := NewPrior(a, randomNets(r, &a, 0.2).Nets(), 1e-4, 1e-2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := p.Widen(wide, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := p.Networks(&a, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := w.Networks(&wide, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lat := randomLatents(r, &a, 90, 70)
+		if !slices.Equal(Bits(&a, q, lat), Bits(&wide, v, lat)) {
+			t.Errorf("%s to %s: other bits", Presets[i].Name, Presets[i+1].Name)
+		}
+		if !slices.Equal(Synthesise(&a, q.Nets(), lat, 1).Pix, Synthesise(&wide, v.Nets(), lat, 1).Pix) {
+			t.Errorf("%s to %s: another picture", Presets[i].Name, Presets[i+1].Name)
+		}
+		if _, err := w.Widen(a, 1); !errors.Is(err, ErrPrior) {
+			t.Errorf("%s to %s: error %v", Presets[i+1].Name, Presets[i].Name, err)
+		}
+	}
+}
+
 func TestPriorRefuses(t *testing.T) {
 	a := Presets[0].Arch(64, 64, 1)
 	n := NewNets(&a)

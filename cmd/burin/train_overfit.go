@@ -33,7 +33,7 @@ func (s *streams) trainOverfitCommand() *cli.Command {
 			&cli.StringFlag{Name: "out", Required: true, Usage: "file of the prior to write", TakesFile: true},
 			&cli.StringFlag{Name: "validation", Usage: "folder of other pictures, to report on", TakesFile: true},
 			&cli.StringFlag{Name: "checkpoint", Usage: "file to go on from, written at every report", TakesFile: true},
-			&cli.StringFlag{Name: "start", Usage: "prior of the preset to start from, such as that of a neighbouring range", TakesFile: true},
+			&cli.StringFlag{Name: "start", Usage: "prior to start from: of the preset, such as that of a neighbouring range, or of a smaller one", TakesFile: true},
 			&cli.StringFlag{Name: "preset", Value: o.Preset, Usage: "of networks: " + strings.Join(presets, ", ")},
 			&cli.Float64Flag{Name: "low-quality", Value: o.LowQuality, Usage: "the lowest that the prior is for, 0 to 100"},
 			&cli.Float64Flag{Name: "high-quality", Value: o.HighQuality, Usage: "the highest"},

@@ -36,8 +36,8 @@ type Options struct {
 	Workers int // 0 for all processors
 	// Every is how many visits lie between reports and between checkpoints.
 	Every int
-	// Start, unless nil, is a prior of the preset to start from, such as that of a
-	// neighbouring range of qualities.
+	// Start, unless nil, is a prior to start from: one of the preset, such as that of a
+	// neighbouring range of qualities, or one of a smaller preset.
 	Start *inr.Prior
 	// Held is how many crops of the validation pictures are fitted for a report.
 	Held int
@@ -137,6 +137,9 @@ func New(data, held *training.Data, o Options) (*Trainer, error) {
 		start, err = inr.FreshPrior(t.arch, low, high, o.Seed)
 	} else {
 		gain = start.GainFor(math.Sqrt(low * high))
+		if !start.Suits(&t.arch) {
+			start, err = start.Widen(t.arch, o.Seed)
+		}
 	}
 	if err != nil {
 		return nil, err
