@@ -178,9 +178,8 @@ func DefaultBits() Bits { return Bits{Transforms: 12, Entropy: 10} }
 var calibrationRates = []float64{0, 0.25, 0.5, 0.75, 1}
 
 // NewModel makes a model in integers of a trained network, with probabilities, at the rates
-// that the network is for, as they
-// are in the given pictures, of sides that are multiples of 64: some dozens of crops of
-// those that it was trained on.
+// that the network is for, as they are in the given pictures, of sides that are multiples
+// of 64: some dozens of crops of those that it was trained on.
 func NewModel(n *network.Network, pictures []network.Picture, bits Bits) (*Model, error) {
 	if len(pictures) == 0 {
 		return nil, fmt.Errorf("learned: no pictures to take frequencies from")

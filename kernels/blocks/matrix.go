@@ -24,7 +24,7 @@ type Matrix struct {
 	scales     []uint16 // [tiles][groups][16]: float16 or upper halves
 	zeros      []uint8  // [tiles][groups][16], if the format has zero points
 	levels     [16]int8 // of codes of 4 bits
-	unit       float32  // what levels are multiples of, if not 1: 0 is for 1
+	unit       float32  // what levels are multiples of
 }
 
 const tileRows = 16
@@ -109,7 +109,7 @@ func checkGroup(group, cols int) error {
 
 // newMatrix returns a matrix of zeros, which are 128 in 8 bits.
 func newMatrix(rows, cols, width, group int) *Matrix {
-	m := &Matrix{rows: rows, cols: cols, width: width, group: group}
+	m := &Matrix{rows: rows, cols: cols, width: width, group: group, unit: 1}
 	tiles := (rows + tileRows - 1) / tileRows
 	m.codes = make([]uint8, tiles*m.tileCodes())
 	m.scales = make([]uint16, tiles*m.groups()*tileRows)
@@ -249,8 +249,8 @@ func sized[T any](b []T, n int) []T {
 //	Σ over groups: Σ (level × activation), an exact integer, × (scale × activations' scale)
 //
 // where both products and the sum are rounded to float32, groups in order; and all of it
-// times 1/127 where levels are NF4's, rounded again. It panics if the
-// arguments do not fit: a is for m's group and columns.
+// times 1/127 where levels are NF4's, rounded again. It panics if the arguments do not fit:
+// a is for m's group and columns.
 func (m *Matrix) Mul(y []float32, ldy int, a *Activations) { m.MulRows(y, ldy, a, 0, m.rows) }
 
 // MulRows is [Matrix.Mul] for rows from to to of m, from a multiple of 16, for workers that
@@ -271,7 +271,7 @@ func (m *Matrix) MulRows(y []float32, ldy int, a *Activations, from, to int) {
 			if groups > 0 {
 				m.mulTile(s, i/tileRows, a, j, n)
 			}
-			if m.unit != 0 {
+			if m.unit != 1 {
 				for v := range s {
 					s[v] *= m.unit
 				}

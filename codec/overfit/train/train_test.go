@@ -8,6 +8,7 @@ import (
 
 	"github.com/burin-codec/burin/codec/training"
 	"github.com/burin-codec/burin/corpus/dataset"
+	"github.com/burin-codec/burin/inr"
 )
 
 func testData(t testing.TB, seeds ...uint64) *training.Data {
@@ -54,6 +55,42 @@ func TestTrain(t *testing.T) {
 	}
 	if a := p.Arch(); a.Preset() != "xs" || a.Channels != 3 {
 		t.Errorf("%v", p)
+	}
+}
+
+// TestStart: training goes on from a prior of a smaller preset, and not from a larger one's.
+func TestStart(t *testing.T) {
+	o := testOptions()
+	prior := func(preset string) (*inr.Prior, error) {
+		t.Helper()
+		o.Preset = preset
+		tr, err := New(testData(t, 1), nil, o)
+		if err != nil {
+			return nil, err
+		}
+		defer tr.Close()
+		p, err := tr.Prior()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, nil
+	}
+	var err error
+	if o.Start, err = prior("s"); err != nil {
+		t.Fatal(err)
+	}
+	p, err := prior("m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := p.Arch(); a.Preset() != "m" {
+		t.Errorf("%v", p)
+	}
+	if want, err := o.Start.Widen(p.Arch(), o.Seed); err != nil || p.Hash() != want.Hash() {
+		t.Errorf("%v is not %v widened: error %v", p, o.Start, err)
+	}
+	if _, err := prior("xs"); !errors.Is(err, inr.ErrPrior) {
+		t.Errorf("a smaller preset from a larger one's: error %v", err)
 	}
 }
 
