@@ -8,14 +8,15 @@ import (
 // The architecture follows Cool-Chic (Ladune et al., "COOL-CHIC: Coordinate-based
 // Low Complexity Hierarchical Image Codec", ICCV 2023; Leguay et al., "Low-complexity
 // Overfitted Neural Image Codec", MMSP 2023) with the grids coded coarsest first, a
-// context network with residual layers that also sees the coarser grids, and two
-// residual 3x3 convolutions behind the synthesis.
+// context network with residual layers that also sees mixtures of the coarser grids, and
+// two residual 3x3 convolutions behind the synthesis. Mixtures, hyperlatents and filters of
+// single grids are as in version 5 of its software.
 
 // Limits of an Arch.
 const (
 	MaxChannels = 4
 	MaxGrids    = 9
-	MaxParents  = 6
+	MaxFeatures = 6
 	MaxHidden   = 256
 	MaxSpatial  = len(spatialOffsets)
 )
@@ -25,15 +26,22 @@ const LatentMax = 127
 
 // An Arch is the shape of a fitted picture's networks.
 //
-// With d = Spatial + Parents inputs x, the context network (ARM) computes
+// Latents are integers in Grids grids and, at scales of 1/16 and coarser, a second grid of
+// each size: hyperlatents, which the synthesis does not see (see [Arch.LatentGrids]).
+//
+// With d = Spatial + Features inputs x, the context network (ARM) computes
 //
 //	h1 = relu(x + W1 x + b1[grid])    h2 = relu(h1 + W2 h1 + b2)
 //	(mu, s) = W3 h2 + Wl x + b3
 //
 // for every latent: a Laplace distribution of location mu and scale
-// exp(clamp(s, -5, 4)). Upsampling doubles the grids step by step with filters of
-// four free taps (see [UpsampleTaps]) until there is a vector z of Grids values
-// for each pixel. The synthesis is
+// exp(clamp(s, -5, 4)). The first inputs are Spatial neighbours in the grid. The others
+// are, in the three finest grids, sums over all coarser grids of the latent above, times
+// weights of the grid and the feature; elsewhere they are 0.
+//
+// Each grid is filtered by 7x7 symmetric separable taps. Upsampling doubles the grids
+// step by step with filters of four free taps (see [Taps]) until there is a vector z of
+// Grids values for each pixel. The synthesis is
 //
 //	v  = W2s relu(W1s z + b1s) + b2s + Wls z
 //	v1 = v + conv1(v) + c1            v2 = v1 + conv2(relu(v1)) + c2
@@ -41,9 +49,9 @@ const LatentMax = 127
 // with 3x3 convolutions that repeat the border; v2 is the sample in 0..1.
 type Arch struct {
 	Channels int // samples per pixel, 1..MaxChannels
-	Grids    int // latent grids, 1..MaxGrids; grid i has ceil(H/2^i) x ceil(W/2^i)
+	Grids    int // grids that the synthesis sees, 1..MaxGrids; scale i has ceil(H/2^i) x ceil(W/2^i)
 	Spatial  int // contexts from the same grid, 1..MaxSpatial
-	Parents  int // contexts from coarser grids, 0..MaxParents
+	Features int // contexts that are mixtures of coarser grids, 0..MaxFeatures
 	Hidden   int // width of the synthesis, 1..MaxHidden
 }
 
@@ -60,7 +68,7 @@ func (a *Arch) Validate() error {
 		{"channels", a.Channels, 1, MaxChannels},
 		{"grids", a.Grids, 1, MaxGrids},
 		{"spatial contexts", a.Spatial, 1, MaxSpatial},
-		{"parent contexts", a.Parents, 0, MaxParents},
+		{"mixed contexts", a.Features, 0, MaxFeatures},
 		{"hidden width", a.Hidden, 1, MaxHidden},
 	} {
 		if f.v < f.lo || f.v > f.hi {
@@ -73,16 +81,16 @@ func (a *Arch) Validate() error {
 	return nil
 }
 
-// Inputs returns the number of contexts, Spatial + Parents.
-func (a *Arch) Inputs() int { return a.Spatial + a.Parents }
+// Inputs returns the number of contexts, Spatial + Features.
+func (a *Arch) Inputs() int { return a.Spatial + a.Features }
 
 // A Preset is a named choice of widths.
 type Preset struct {
-	Name                     string
-	Spatial, Parents, Hidden int
+	Name                      string
+	Spatial, Features, Hidden int
 }
 
-// Presets lists the presets by growing cost: 436, 836, 1236, 1882 and 2810
+// Presets lists the presets by growing cost: 456, 857, 1258, 1903 and 2831
 // multiplications per pixel of a large RGB picture with 7 grids (see [Arch.MACs]).
 // Streams refer to them by their place, so the list only ever grows at its end.
 var Presets = [...]Preset{
@@ -96,17 +104,49 @@ var Presets = [...]Preset{
 // Arch returns the architecture for a picture: the widths of the preset and as many
 // grids as GridsFor says.
 func (p *Preset) Arch(width, height, channels int) Arch {
-	return Arch{channels, GridsFor(width, height), p.Spatial, p.Parents, p.Hidden}
+	return Arch{channels, GridsFor(width, height), p.Spatial, p.Features, p.Hidden}
 }
 
 // preset returns the place of a's widths in Presets, or -1.
 func (a *Arch) preset() int {
 	for i, p := range Presets {
-		if p.Spatial == a.Spatial && p.Parents == a.Parents && p.Hidden == a.Hidden {
+		if p.Spatial == a.Spatial && p.Features == a.Features && p.Hidden == a.Hidden {
 			return i
 		}
 	}
 	return -1
+}
+
+// hyperScale is the scale of the finest hyperlatents: grids that the synthesis does not
+// see. They are there to be mixed into contexts.
+const hyperScale = 4
+
+// LatentGrids returns the number of grids of latents: Grids, and a second one, of
+// hyperlatents, at each scale from 1/16 down.
+func (a *Arch) LatentGrids() int { return a.Grids + max(a.Grids-hyperScale, 0) }
+
+// LatentScale returns the scale of grid i of the latents, which has
+// ceil(H/2^scale) x ceil(W/2^scale), and whether it is one of hyperlatents.
+func LatentScale(i int) (scale int, hyper bool) {
+	if i <= hyperScale {
+		return i, false
+	}
+	return hyperScale + (i-hyperScale)/2, (i-hyperScale)%2 == 1
+}
+
+// latentAt returns which grid of the latents the synthesis sees at a scale.
+func latentAt(scale int) int { return scale + max(scale-hyperScale, 0) }
+
+// mixedGrids is how many grids, from the finest, have mixtures of the coarser ones for
+// contexts.
+const mixedGrids = 3
+
+// mixed returns how many grids are mixed for the contexts of grid i: those after it.
+func (a *Arch) mixed(i int) int {
+	if i >= mixedGrids {
+		return 0
+	}
+	return max(a.LatentGrids()-1-i, 0)
 }
 
 // Preset returns the name of the preset whose widths a has, or "".
@@ -157,23 +197,27 @@ func (m Module) String() string { return moduleNames[m] }
 type TensorID int
 
 const (
-	ARMW1  TensorID = iota // [d][d], the residual's identity not included
-	ARMW2                  // [d][d], likewise
-	ARMW3                  // [2][d]: mu, s from the hidden layer
-	ARMWl                  // [2][d]: mu, s from the contexts
-	ARMB1                  // [Grids][d]
-	ARMB2                  // [d]
-	ARMB3                  // [2]
-	Taps                   // [Grids-1][4]: row i takes grid i+1 to the size of grid i
-	SynW1                  // [Hidden][Grids], grid 0 first
-	SynW2                  // [Channels][Hidden]
-	SynWl                  // [Channels][Grids]
-	SynK1                  // [Channels][Channels][3][3]: output, input, row, column
-	SynK2                  // [Channels][Channels][3][3]
-	SynB1                  // [Hidden]
-	SynB2                  // [Channels]
-	SynBK1                 // [Channels]
-	SynBK2                 // [Channels]
+	ARMW1      TensorID = iota // [d][d], the residual's identity not included
+	ARMW2                      // [d][d], likewise
+	ARMW3                      // [2][d]: mu, s from the hidden layer
+	ARMWl                      // [2][d]: mu, s from the contexts
+	ARMMix0                    // [Features][LatentGrids-1]: of grid 0, from the grids after it
+	ARMMix1                    // [Features][LatentGrids-2]: of grid 1
+	ARMMix2                    // [Features][LatentGrids-3]: of grid 2
+	ARMB1                      // [LatentGrids][d]
+	ARMB2                      // [d]
+	ARMB3                      // [2]
+	Taps                       // [Grids-1][4]: row i takes grid i+1 to the size of grid i
+	FilterTaps                 // [Grids][4]: of the filter of grid i, that at distance 0 first
+	SynW1                      // [Hidden][Grids], grid 0 first
+	SynW2                      // [Channels][Hidden]
+	SynWl                      // [Channels][Grids]
+	SynK1                      // [Channels][Channels][3][3]: output, input, row, column
+	SynK2                      // [Channels][Channels][3][3]
+	SynB1                      // [Hidden]
+	SynB2                      // [Channels]
+	SynBK1                     // [Channels]
+	SynBK2                     // [Channels]
 	NumTensors
 )
 
@@ -194,8 +238,10 @@ func (a *Arch) Layout() [NumTensors]Tensor {
 	out := [NumTensors]Tensor{
 		ARMW1: {ARMWeights, 0, d, d}, ARMW2: {ARMWeights, 0, d, d},
 		ARMW3: {ARMWeights, 0, 2, d}, ARMWl: {ARMWeights, 0, 2, d},
-		ARMB1: {ARMBiases, 0, l, d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
-		Taps:  {UpsampleTaps, 0, l - 1, 4},
+		ARMMix0: {ARMWeights, 0, a.Features, a.mixed(0)}, ARMMix1: {ARMWeights, 0, a.Features, a.mixed(1)},
+		ARMMix2: {ARMWeights, 0, a.Features, a.mixed(2)},
+		ARMB1:   {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
+		Taps: {UpsampleTaps, 0, l - 1, 4}, FilterTaps: {UpsampleTaps, 0, l, 4},
 		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthWeights, 0, c, h}, SynWl: {SynthWeights, 0, c, l},
 		SynK1: {SynthWeights, 0, c, 9 * c}, SynK2: {SynthWeights, 0, c, 9 * c},
 		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, c},
@@ -225,8 +271,14 @@ func (a *Arch) MACs() (arm, upsample, synthesis float64) {
 	d, area := float64(a.Inputs()), 1.0
 	for i := range a.Grids {
 		arm += (2*d*d + 4*d) * area
-		// Every output takes 4 products across, and half as many outputs 4 down.
-		upsample += float64(a.Grids-1-i) * 6 * area
+		// Every output takes 4 products across, and half as many outputs 4 down. The grid's
+		// own filter takes 7 each way.
+		upsample += (float64(a.Grids-1-i)*6 + 14) * area
+		if i < mixedGrids {
+			for s, part := i+1, area/4; s < a.Grids; s, part = s+1, part/4 {
+				arm += float64(a.Features) * part
+			}
+		}
 		area /= 4
 	}
 	c, l, h := a.Channels, a.Grids, a.Hidden
@@ -239,16 +291,20 @@ type Nets struct {
 	Module [NumModules][]float32
 }
 
-// NewNets returns networks of zeros, but for the upsampling, which is bicubic.
+// NewNets returns networks of zeros, but for the upsampling, which is bicubic, and the
+// filters of grids, which leave them as they are.
 func NewNets(a *Arch) *Nets {
 	n := new(Nets)
 	for m, size := range a.Params() {
 		n.Module[m] = make([]float32, size)
 	}
-	for i, t := 0, n.Module[UpsampleTaps]; i < len(t); i += 4 {
+	for i, t := 0, n.Tensor(a, Taps); i < len(t); i += 4 {
 		for j, v := range bicubicTaps {
 			t[i+j] = float32(v) / (1 << bicubicStep)
 		}
+	}
+	for i, t := 0, n.Tensor(a, FilterTaps); i < len(t); i += 4 {
+		t[i] = 1
 	}
 	return n
 }
@@ -280,15 +336,18 @@ var bicubicTaps = [4]int32{111, 29, -9, -3}
 
 const bicubicStep = 7
 
-// NewQuantised returns networks of zeros with bicubic upsampling: what a stream
+// NewQuantised returns what NewNets does, in integers: what a stream
 // without a prior codes differences from.
 func NewQuantised(a *Arch) *Quantised {
 	q := &Quantised{Step: [NumModules]uint8{ARMWeights: 8, ARMBiases: 8, UpsampleTaps: bicubicStep, SynthHidden: 10, SynthWeights: 10, SynthBiases: 10}}
 	for m, size := range a.Params() {
 		q.Ints[m] = make([]int32, size)
 	}
-	for i, t := 0, q.Ints[UpsampleTaps]; i < len(t); i += 4 {
+	for i, t := 0, q.Ints[UpsampleTaps]; i < 4*(a.Grids-1); i += 4 {
 		copy(t[i:], bicubicTaps[:])
+	}
+	for i := range a.Grids {
+		q.Ints[UpsampleTaps][a.Layout()[FilterTaps].Offset+4*i] = 1 << bicubicStep
 	}
 	return q
 }
@@ -302,11 +361,11 @@ var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12,
 //
 // Weights of the context network fit 16 bits with 10 fractional ones and the
 // residual's identity added. The others keep the synthesis far from infinity
-// whatever the stream says: a step of upsampling grows the latents, at most 2^7, by
-// (4*4)^2 = 2^8 at most, eight steps to 2^71; the layer of MaxGrids inputs to 2^81,
-// that of MaxHidden to 2^96, and the convolutions to 2^108 and 2^120, times 255 at
-// the end. So there is no Inf or NaN, on whose treatment processors differ.
-var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 4, SynthHidden: 64, SynthWeights: 64, SynthBiases: 256}
+// whatever the stream says: a grid's filter grows the latents, at most 2^7, by (7*2)^2 or
+// 2^8, and eight steps of upsampling by (4*2)^2 = 2^6 each, to 2^63; the layer of MaxGrids
+// inputs to 2^73, that of MaxHidden to 2^88, and the convolutions to 2^100 and 2^112,
+// times 255 at the end. So there is no Inf or NaN, on whose treatment processors differ.
+var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 2, SynthHidden: 64, SynthWeights: 64, SynthBiases: 256}
 
 // ErrNetworks is the error of networks that do not fit their architecture or exceed
 // the limits MaxStep and MaxAbs.
@@ -361,14 +420,15 @@ type Grid struct {
 	V    []int8 // H*W values in -LatentMax..LatentMax
 }
 
-// Latents are the grids of a picture, finest first.
+// Latents are the grids of a picture, finest first: [LatentScale] says which is which.
 type Latents []Grid
 
 // NewLatents returns latents of zeros for a picture.
 func NewLatents(a *Arch, width, height int) Latents {
-	lat := make(Latents, a.Grids)
+	lat := make(Latents, a.LatentGrids())
 	for i := range lat {
-		w, h := GridSize(width, height, i)
+		scale, _ := LatentScale(i)
+		w, h := GridSize(width, height, scale)
 		lat[i] = Grid{w, h, make([]int8, w*h)}
 	}
 	return lat
@@ -381,12 +441,13 @@ var ErrLatents = errors.New("inr: unsuitable latents")
 // Validate returns ErrLatents, wrapped, unless l has the grids that a asks for,
 // their sizes agree and all values are in range.
 func (l Latents) Validate(a *Arch) error {
-	if len(l) != a.Grids {
-		return fmt.Errorf("%w: %d grids, want %d", ErrLatents, len(l), a.Grids)
+	if len(l) != a.LatentGrids() {
+		return fmt.Errorf("%w: %d grids, want %d", ErrLatents, len(l), a.LatentGrids())
 	}
 	for i := range l {
 		g := &l[i]
-		w, h := GridSize(l[0].W, l[0].H, i)
+		scale, _ := LatentScale(i)
+		w, h := GridSize(l[0].W, l[0].H, scale)
 		if l[0].W < 1 || l[0].H < 1 || g.W != w || g.H != h || len(g.V) != w*h {
 			return fmt.Errorf("%w: grid %d is %dx%d with %d values, want %dx%d", ErrLatents, i, g.W, g.H, len(g.V), w, h)
 		}

@@ -22,7 +22,7 @@ func TestArchLimits(t *testing.T) {
 }
 
 func TestPresets(t *testing.T) {
-	want := []float64{436, 836, 1236, 1882, 2810} // as the comment on Presets says
+	want := []float64{456, 857, 1258, 1903, 2831} // as the comment on Presets says
 	for i, p := range Presets {
 		a := p.Arch(768, 512, 3)
 		if err := a.Validate(); err != nil {

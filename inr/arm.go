@@ -8,7 +8,8 @@ import (
 // The context network in integers. Latents come in with 7 fractional bits, weights
 // have 10 (the residual's identity included: 1024 on the diagonal), so sums have 17,
 // as have the biases. A hidden layer drops 10 of them with rounding and keeps
-// 0..32767, numbers below 256. Sums wrap at 32 bits, which is exact on every machine;
+// 0..32767, numbers below 256. Mixtures of latents are sums with 10, rounded to 7 and
+// limited likewise, to both sides. Sums wrap at 32 bits, which is exact on every machine;
 // the encoder measures this same network, so a wrap costs bits and never harms.
 
 const (
@@ -29,11 +30,12 @@ const (
 // A predictor is a context network ready to run.
 type predictor struct {
 	d      int
-	w1, w2 []int16 // [d][d]
-	w3     []int16 // [2][2d]: from the contexts, from the hidden layer
-	b1     []int32 // [grids][d]
-	b2     []int32 // [d]
-	b3     []int32 // [2]
+	w1, w2 []int16             // [d][d]
+	w3     []int16             // [2][2d]: from the contexts, from the hidden layer
+	b1     []int32             // [grids][d]
+	b2     []int32             // [d]
+	b3     []int32             // [2]
+	mix    [mixedGrids][]int32 // [Features][mixed], with weightBits fractional bits
 
 	// Pairs of values, see kernels.ReLUI16: d/2 planes of contexts followed by
 	// d/2 planes of the second hidden layer, [d][armChunk][2].
@@ -69,6 +71,12 @@ func newPredictor(a *Arch, q *Quantised) *predictor {
 	weights(p.w2, d, ARMW2)
 	weights(p.w3, 2*d, ARMWl)
 	weights(p.w3[d:], 2*d, ARMW3)
+	for i := range p.mix {
+		t := layout[int(ARMMix0)+i]
+		for _, v := range q.Ints[ARMWeights][t.Offset : t.Offset+t.Len()] {
+			p.mix[i] = append(p.mix[i], v<<(weightBits-q.Step[ARMWeights]))
+		}
+	}
 	for i := range d {
 		p.w1[i*d+i] += 1 << weightBits
 		p.w2[i*d+i] += 1 << weightBits

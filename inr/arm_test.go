@@ -21,7 +21,7 @@ func (d *distributions) code(_ []int8, location []int16, scale []uint8) error {
 }
 
 // contextsOf returns the contexts of a latent by their definition.
-func contextsOf(a *Arch, lat Latents, grid, y, x int) []float64 {
+func contextsOf(a *Arch, q *Quantised, lat Latents, grid, y, x int) []float64 {
 	var out []float64
 	g := &lat[grid]
 	for _, o := range spatialOffsets[:a.Spatial] {
@@ -31,25 +31,20 @@ func contextsOf(a *Arch, lat Latents, grid, y, x int) []float64 {
 		}
 		out = append(out, v)
 	}
-	for _, o := range parentOffsets[:a.Parents] {
-		if grid+o.up >= len(lat) {
-			out = append(out, 0)
-			continue
+	n := a.LatentGrids()
+	for f := range a.Features {
+		sum := 0.0 // in 2^-10
+		if grid < 3 {
+			own, _ := LatentScale(grid)
+			weights := q.Ints[ARMWeights][a.Layout()[ARMMix0+TensorID(grid)].Offset+f*(n-1-grid):]
+			for k := grid + 1; k < n; k++ {
+				scale, _ := LatentScale(k)
+				up, g := scale-own, &lat[k]
+				weight := math.Ldexp(float64(weights[k-grid-1]), 10-int(q.Step[ARMWeights]))
+				sum += weight * float64(g.V[y>>up*g.W+x>>up])
+			}
 		}
-		p := &lat[grid+o.up]
-		py, px := y>>o.up, x>>o.up
-		if y%2 == 1 {
-			py += o.dy
-		} else {
-			py -= o.dy
-		}
-		if x%2 == 1 {
-			px += o.dx
-		} else {
-			px -= o.dx
-		}
-		py, px = min(max(py, 0), p.H-1), min(max(px, 0), p.W-1)
-		out = append(out, float64(p.V[py*p.W+px]))
+		out = append(out, min(max(math.Floor(sum/8+0.5), -32768), 32767)/128)
 	}
 	return out
 }
@@ -82,10 +77,10 @@ func TestPredictorFollowsFloat(t *testing.T) {
 			}
 			return out, worst
 		}
-		walk := newWalker(&a, q)
-		for grid := a.Grids - 1; grid >= 0; grid-- {
+		walk := newWalker(&a, q, lat)
+		for grid := a.LatentGrids() - 1; grid >= 0; grid-- {
 			g, got := &lat[grid], new(distributions)
-			if err := walk.grid(grid, g, got); err != nil {
+			if err := walk.grid(grid, got); err != nil {
 				t.Fatal(err)
 			}
 			i := 0
@@ -95,7 +90,7 @@ func TestPredictorFollowsFloat(t *testing.T) {
 					if x < 0 || x >= g.W {
 						continue
 					}
-					in := contextsOf(&a, lat, grid, y, x)
+					in := contextsOf(&a, q, lat, grid, y, x)
 					h1, e1 := layer(ARMW1, ARMB1, grid, in, 0)
 					h2, e2 := layer(ARMW2, ARMB2, 0, h1, e1)
 					for k, have := range [2]float64{
@@ -145,14 +140,14 @@ func TestContextsOfLargeGrid(t *testing.T) {
 		lat[0].V[i] = int8(r.IntN(7) - 3)
 	}
 	got := new(distributions)
-	if err := newWalker(&a, q).grid(0, &lat[0], got); err != nil {
+	if err := newWalker(&a, q, lat).grid(0, got); err != nil {
 		t.Fatal(err)
 	}
 	i := 0
 	for wave := range w + 3*h {
 		for y := range h {
 			if x := wave - 3*y; x >= 0 && x < w {
-				if want := contextsOf(&a, lat, 0, y, x)[0]; float64(got.location[i]) != entropy.LaplaceUnit*want {
+				if want := contextsOf(&a, q, lat, 0, y, x)[0]; float64(got.location[i]) != entropy.LaplaceUnit*want {
 					t.Fatalf("(%d, %d): %d, want %v", y, x, got.location[i], entropy.LaplaceUnit*want)
 				}
 				i++

@@ -70,9 +70,9 @@ func BenchmarkStages(b *testing.B) {
 	}
 	walk := func(b *testing.B, a *Arch, q *Quantised) {
 		for b.Loop() {
-			w := newWalker(a, q)
-			for i := a.Grids - 1; i >= 0; i-- {
-				_ = w.grid(i, &lat[i], nothing{})
+			w := newWalker(a, q, lat)
+			for i := a.LatentGrids() - 1; i >= 0; i-- {
+				_ = w.grid(i, nothing{})
 			}
 		}
 		megapixels(b)

@@ -1,6 +1,10 @@
 package inr
 
-import "github.com/burin-codec/burin/kernels"
+import (
+	"math"
+
+	"github.com/burin-codec/burin/kernels"
+)
 
 // Contexts of the latent at (y, x) of grid i, in the order in which the network
 // takes them.
@@ -16,14 +20,6 @@ var spatialOffsets = [...][2]int{
 
 // waveLag is how many waves a row starts behind the one above.
 const waveLag = 3
-
-// parentOffsets lists the contexts in coarser grids: in grid i+up the latent at
-// (y>>up + dy*sy, x>>up + dx*sx), clamped to the grid, where sy = 1 for odd y and
-// -1 for even y, the side of the parent on which the child lies, and sx likewise.
-// Where there is no such grid the context is 0.
-var parentOffsets = [MaxParents]struct{ up, dy, dx int }{
-	{1, 0, 0}, {1, 0, 1}, {1, 1, 0}, {1, 1, 1}, {2, 0, 0}, {3, 0, 0},
-}
 
 // A waveCoder is told, or tells, the latents of a grid in the order of coding.
 type waveCoder interface {
@@ -50,27 +46,26 @@ type walker struct {
 	ring []int16 // [ringWaves][cols], latents << latentBits
 	cols int
 
-	// coarse has the grids finished last, the one just before first: latents <<
-	// latentBits with a repeated border of one on each side, (h+2) x (w+2). It is nil
-	// for a grid that is not there, or all zero.
-	coarse [3][]int16
-	width  [3]int // w+2 of each
+	lat Latents // of which those after the grid under way are known
+	// features are what is mixed for the grid under way, [Features][h*w] of half its size,
+	// rounded up, with latentBits fractional bits; nil if there is nothing to mix.
+	features [][]int16
+	half     int // their width
 
 	value    [armChunk]int8
 	location [armChunk]int16
 	scale    [armChunk]uint8
 }
 
-// newWalker returns a walker for latents that begin with the coarsest grid.
-func newWalker(a *Arch, q *Quantised) *walker {
-	return &walker{arch: a, net: newPredictor(a, q)}
+// newWalker returns a walker for latents, whose coarsest grid is to be the first.
+func newWalker(a *Arch, q *Quantised, lat Latents) *walker {
+	return &walker{arch: a, net: newPredictor(a, q), lat: lat}
 }
 
-// skip takes note of a grid all of whose latents are zero and not coded.
-func (w *walker) skip() { w.push(nil, 0) }
-
-// grid has c code the latents of grid i.
-func (w *walker) grid(i int, g *Grid, c waveCoder) error {
+// grid has c code the latents of grid i, after all those behind it.
+func (w *walker) grid(i int, c waveCoder) error {
+	g := &w.lat[i]
+	w.mix(i)
 	w.cols = g.H + 2*ringMargin
 	if n := ringWaves * w.cols; cap(w.ring) < n {
 		w.ring = make([]int16, n)
@@ -87,7 +82,7 @@ func (w *walker) grid(i int, g *Grid, c waveCoder) error {
 		for lo <= hi {
 			n := min(armChunk, hi-lo+1)
 			w.spatial(t, lo, n)
-			w.parents(t, lo, n)
+			w.mixtures(t, lo, n)
 			w.net.run(i, n, w.location[:], w.scale[:])
 			// Down a row and back by the lag.
 			at, step := lo*g.W+t-waveLag*lo, g.W-waveLag
@@ -103,9 +98,6 @@ func (w *walker) grid(i int, g *Grid, c waveCoder) error {
 			}
 			lo += n
 		}
-	}
-	if i > 0 {
-		w.finish(g)
 	}
 	return nil
 }
@@ -134,51 +126,77 @@ func (w *walker) spatial(t, lo, n int) {
 	}
 }
 
-// parents sets the contexts in coarser grids. Among the rows of one remainder modulo
-// 2^up, the latents of a wave lie on the same side of their ancestors, which move
-// down by a row and back by the lag as they do.
-func (w *walker) parents(t, lo, n int) {
-	for f, o := range parentOffsets[:w.arch.Parents] {
+// mix sets the features of grid i: at each position of half its size the sum over all
+// grids behind it of the latent there times the feature's weight. What coarser grids add
+// is the same for all positions below one, so sums go from scale to scale.
+func (w *walker) mix(i int) {
+	a := w.arch
+	w.features = w.features[:0]
+	sources := a.mixed(i)
+	if sources == 0 {
+		return
+	}
+	for f := range a.Features {
+		weights := w.net.mix[i][f*sources : (f+1)*sources]
+		var sums []int32
+		var above int // width of the sums so far
+		for scale := a.Grids - 1; scale > i; scale-- {
+			k := latentAt(scale)
+			g := &w.lat[k]
+			next := make([]int32, len(g.V))
+			for y := range g.H {
+				row := next[y*g.W:][:g.W]
+				if sums != nil {
+					up := sums[y/2*above:]
+					for x := range row {
+						row[x] = up[x/2]
+					}
+				}
+				addWeighted(row, g.V[y*g.W:], weights[k-i-1])
+				if scale >= hyperScale {
+					addWeighted(row, w.lat[k+1].V[y*g.W:], weights[k-i])
+				}
+			}
+			sums, above = next, g.W
+		}
+		feature := make([]int16, len(sums))
+		for j, v := range sums {
+			feature[j] = int16(min(max((v+1<<(weightBits-latentBits-1))>>(weightBits-latentBits), math.MinInt16), math.MaxInt16))
+		}
+		w.features, w.half = append(w.features, feature), above
+	}
+}
+
+func addWeighted(to []int32, v []int8, weight int32) {
+	if weight == 0 {
+		return
+	}
+	v = v[:len(to)]
+	for x := range to {
+		to[x] += weight * int32(v[x])
+	}
+}
+
+// mixtures sets the contexts that are mixtures of n latents of wave t, from row lo on.
+// Every other one, two rows on, lies a row of features further down.
+func (w *walker) mixtures(t, lo, n int) {
+	for f := range w.arch.Features {
 		c := w.arch.Spatial + f
 		dst := w.net.plane(c / 2)[c%2 : 2*n]
-		src, width := w.coarse[o.up-1], w.width[o.up-1]
-		if src == nil {
+		if len(w.features) == 0 {
 			for j := range n {
 				dst[2*j] = 0
 			}
 			continue
 		}
-		for r := range min(1<<o.up, n) {
+		src := w.features[f]
+		for r := range min(2, n) {
 			y := lo + r
-			x := t - waveLag*y
-			py := y>>o.up + 1 + o.dy*(2*(y&1)-1)
-			px := x>>o.up + 1 + o.dx*(2*(x&1)-1)
-			at := py*width + px
-			for j := 2 * r; j < len(dst); j += 2 << o.up {
+			at := y/2*w.half + (t-waveLag*y)/2
+			for j := 2 * r; j < len(dst); j += 4 {
 				dst[j] = src[at]
-				at += width - waveLag
+				at += w.half - waveLag
 			}
 		}
 	}
-}
-
-// finish takes note of a grid for the contexts of the finer ones.
-func (w *walker) finish(g *Grid) {
-	width := g.W + 2
-	p := make([]int16, width*(g.H+2))
-	for y := range g.H {
-		row := p[(y+1)*width:][:width]
-		for x, v := range g.V[y*g.W:][:g.W] {
-			row[x+1] = int16(v) << latentBits
-		}
-		row[0], row[width-1] = row[1], row[width-2]
-	}
-	copy(p, p[width:2*width])
-	copy(p[(g.H+1)*width:], p[g.H*width:][:width])
-	w.push(p, width)
-}
-
-func (w *walker) push(p []int16, width int) {
-	w.coarse = [3][]int16{p, w.coarse[0], w.coarse[1]}
-	w.width = [3]int{width, w.width[0], w.width[1]}
 }

@@ -9,7 +9,7 @@ import (
 // A grey picture of one latent grid, made by hand: the latents are the picture.
 func Example() {
 	const width, height = 4, 2
-	arch := inr.Arch{Channels: 1, Grids: 1, Spatial: 2, Parents: 0, Hidden: 1}
+	arch := inr.Arch{Channels: 1, Grids: 1, Spatial: 2, Features: 0, Hidden: 1}
 	nets := inr.NewQuantised(&arch)
 	linear := arch.Layout()[inr.SynWl]
 	nets.Step[linear.Module] = 4

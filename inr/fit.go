@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/burin-codec/burin/kernels"
@@ -182,7 +183,9 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 		return nil, err
 	}
 	if f.steered() {
-		f.Lambda = f.startLambda()
+		c := haar(pix, o.Arch.Channels, width, height)
+		slices.Sort(c)
+		f.Lambda = f.startLambda(c, float64(width*height))
 	}
 	f.begun = startOf(o.Priors, &o.Arch, f.Lambda)
 	if f.origin, err = f.begun.origin(&o.Arch); err != nil {

@@ -16,15 +16,16 @@ type fitARM struct {
 	contexts []*nn.Context
 	pieces   []fitPiece // of all grids, finest first
 	workers  []fitWorker
-	parents  int // in use
+	mixes    []*fitMix
+	features int // of each latent
 
 	weight            float32 // of a bit in the loss
 	networks, latents bool
 	each              [][]float32 // set to the bits of all latents, [Grids][h*w], if not nil
 	// around, if not nil, is set to the bits of all latents one lower and one higher than
 	// they are.
-	around               *[2][][]float32
-	load, piece, collect func(worker, task int)
+	around                           *[2][][]float32
+	load, mix, piece, unmix, collect func(worker, task int)
 }
 
 // A fitPiece is some rows of a grid.
@@ -32,15 +33,7 @@ type fitPiece struct {
 	grid, number int // among the grid's pieces
 	from, to     int // rows
 	bits         float64
-	// Gradients of the values in coarser grids that the rows see, of the grids 1, 2
-	// and 3 steps up, each row with a column more at both ends for what is beyond.
-	above [3]fitRows
-}
-
-// fitRows are rows from..from+n-1 of a grid and their gradient.
-type fitRows struct {
-	from, n, stride int
-	grad            []float32
+	mixed        [][]float32 // gradients of the mixtures that the rows see, or nil
 }
 
 // A fitWorker is the memory of one worker.
@@ -48,22 +41,24 @@ type fitWorker struct {
 	block    *nn.MLPBlock
 	bits, dx []float32
 	grid, y  int         // the row that rows hold, y -1 if none
-	rows     [][]float32 // [parents][w rounded up]: contexts in coarser grids
+	rows     [][]float32 // [features][w rounded up]: contexts that are mixtures
 	grads    [][]float32 // likewise, their gradients
-	padded   []float32
 	a, b     []float32
 	moved    []float32 // values, one lower or higher
 }
 
 func newFitARM(f *fitNet) (*fitARM, error) {
 	a := &f.arch
-	m := &fitARM{f: f, parents: a.Parents}
+	m := &fitARM{f: f, features: a.Features}
 	d := a.Inputs()
 	var offsets []nn.Offset
 	for _, o := range spatialOffsets[:a.Spatial] {
 		offsets = append(offsets, nn.Offset{DY: o[0], DX: o[1]})
 	}
-	for i := range a.Grids {
+	for i := range min(mixedGrids, a.LatentGrids()) {
+		m.mixes = append(m.mixes, newFitMix(m, i))
+	}
+	for i := range a.LatentGrids() {
 		mlp, err := nn.NewMLP(fmt.Sprint("context ", i), nn.MLPConfig{In: d, Bypass: true,
 			Layers: []nn.MLPLayer{{Out: d, Residual: true, Act: nn.ReLU}, {Out: d, Residual: true, Act: nn.ReLU}, {Out: 2}}})
 		if err != nil {
@@ -74,7 +69,7 @@ func newFitARM(f *fitNet) (*fitARM, error) {
 		f.shareAll(p[2:], ARMW2, ARMB2, ARMW3, ARMB3, ARMWl)
 		b := f.params[ARMB1]
 		share(p[1], b.Data[i*d:(i+1)*d], b.Grad[i*d:(i+1)*d])
-		c, err := nn.NewContext(f.z[i].H, f.z[i].W, offsets)
+		c, err := nn.NewContext(f.lat[i].H, f.lat[i].W, offsets)
 		if err != nil {
 			return nil, err
 		}
@@ -89,33 +84,28 @@ func newFitARM(f *fitNet) (*fitARM, error) {
 	for range f.pool.Workers() {
 		w := fitWorker{block: m.mlps[0].NewBlock(), y: -1,
 			bits: make([]float32, nn.BlockSize), dx: make([]float32, nn.BlockSize), moved: make([]float32, nn.BlockSize),
-			padded: make([]float32, wide+2), a: make([]float32, wide), b: make([]float32, wide)}
-		for range m.parents {
+			a: make([]float32, wide), b: make([]float32, wide)}
+		for range m.features {
 			w.rows = append(w.rows, make([]float32, wide))
 			w.grads = append(w.grads, make([]float32, wide))
 		}
 		m.workers = append(m.workers, w)
 	}
-	m.load, m.piece, m.collect = m.loadGrid, m.runPiece, m.collectGrid
+	m.load, m.mix, m.piece, m.unmix, m.collect = m.loadGrid, m.mixForward, m.runPiece, m.mixBackward, m.collectGrid
 	return m, nil
 }
 
 func (m *fitARM) newPiece(grid, number int) fitPiece {
-	z := m.f.z[grid]
+	z := m.f.lat[grid]
 	p := fitPiece{grid: grid, number: number, from: z.H}
 	m.contexts[grid].Blocks(number, func(at, n int) {
 		p.from, p.to = min(p.from, at/z.W), max(p.to, (at+n-1)/z.W+1)
 	})
-	for i := range p.above {
-		if grid+i+1 >= m.f.arch.Grids {
-			break
+	if m.mixOf(grid) != nil {
+		half := (z.W + 1) / 2
+		for range m.features {
+			p.mixed = append(p.mixed, make([]float32, ((p.to-1)/2-p.from/2+1)*half))
 		}
-		up := m.f.z[grid+i+1]
-		from, to := p.from>>(i+1), (p.to-1)>>(i+1)
-		if i == 0 { // neighbours of the parent
-			from, to = max(from-1, 0), min(to+1, up.H-1)
-		}
-		p.above[i] = fitRows{from, to - from + 1, up.W + 2, make([]float32, (to-from+1)*(up.W+2))}
 	}
 	return p
 }
@@ -125,6 +115,7 @@ func (m *fitARM) newPiece(grid, number int) fitPiece {
 func (m *fitARM) pass(weight float32, networks, latents bool) float64 {
 	m.weight, m.networks, m.latents = weight, networks, latents
 	m.f.pool.Run(len(m.contexts), m.load)
+	m.f.pool.Run(len(m.mixes)*m.features, m.mix)
 	for i := range m.workers {
 		m.workers[i].y = -1
 	}
@@ -138,26 +129,29 @@ func (m *fitARM) pass(weight float32, networks, latents bool) float64 {
 			p.Reduce()
 		}
 	}
+	if networks || latents {
+		m.f.pool.Run(len(m.mixes)*m.features, m.unmix)
+	}
 	if latents {
 		m.f.pool.Run(len(m.contexts), m.collect)
 	}
 	return bits
 }
 
-func (m *fitARM) loadGrid(_, i int) { m.contexts[i].Load(m.f.z[i].Plane(0)) }
+func (m *fitARM) loadGrid(_, i int) { m.contexts[i].Load(m.f.lat[i].Plane(0)) }
 
 func (m *fitARM) runPiece(worker, task int) {
 	p, w := &m.pieces[task], &m.workers[worker]
 	c, mlp := m.contexts[p.grid], m.mlps[p.grid]
-	z, dz := m.f.z[p.grid].Plane(0), m.f.dz[p.grid].Plane(0)
+	z, dz := m.f.lat[p.grid].Plane(0), m.f.dlat[p.grid].Plane(0)
 	var grad []float32
 	if m.networks {
 		grad = m.partials[p.grid].Piece(p.number)
 	}
-	if m.latents {
+	if m.networks || m.latents {
 		c.StartPiece(p.number)
-		for i := range p.above {
-			clear(p.above[i].grad)
+		for _, g := range p.mixed {
+			clear(g)
 		}
 	}
 	p.bits = 0
@@ -186,11 +180,11 @@ func (m *fitARM) runPiece(worker, task int) {
 		if !m.networks && !m.latents {
 			return
 		}
-		mlp.Backward(b, n, grad, m.latents)
+		mlp.Backward(b, n, grad, m.latents || p.mixed != nil)
+		m.scatter(w, p, at, n)
 		if m.latents {
 			kernels.AxpbyF32(dz[at:at+n], 1, dx, 1)
 			c.Scatter(p.number, b, at, n)
-			m.scatter(w, p, at, n)
 		}
 	})
 }
@@ -200,7 +194,7 @@ const scaleMin, scaleMax = -5, 4
 
 // gather sets the inputs from coarser grids.
 func (m *fitARM) gather(w *fitWorker, p *fitPiece, at, n int) {
-	wide := m.f.z[p.grid].W
+	wide := m.f.lat[p.grid].W
 	for i := 0; i < n; {
 		y, x := (at+i)/wide, (at+i)%wide
 		k := min(wide-x, n-i)
@@ -214,56 +208,29 @@ func (m *fitARM) gather(w *fitWorker, p *fitPiece, at, n int) {
 	}
 }
 
-// source returns the grid, the row and the columns on the left and on the right of
-// parent context j of row y: it is 1 where the columns x>>1-1 and x>>1+1 take turns.
-func (m *fitARM) source(j, grid, y int) (up, row, side int, ok bool) {
-	o := parentOffsets[j]
-	if grid+o.up >= m.f.arch.Grids {
-		return 0, 0, 0, false
-	}
-	row = y >> o.up
-	if y&1 == 0 {
-		row -= o.dy
-	} else {
-		row += o.dy
-	}
-	return o.up, min(max(row, 0), m.f.z[grid+o.up].H-1), o.dx, true
-}
-
-// readRow sets the contexts in coarser grids of row y.
+// readRow sets the contexts that are mixtures of row y.
 func (m *fitARM) readRow(w *fitWorker, grid, y int) {
 	w.grid, w.y = grid, y
-	for j, dst := range w.rows {
-		up, row, side, ok := m.source(j, grid, y)
-		if !ok {
+	x := m.mixOf(grid)
+	if x == nil {
+		for _, dst := range w.rows {
 			clear(dst)
-			continue
 		}
-		t := m.f.z[grid+up]
-		src := t.Data[row*t.W:][:t.W]
-		// Columns 2k and 2k+1 have parent k, or k-1 and k+1, clamped.
-		if side != 0 {
-			q := w.padded[:t.W+2]
-			q[0], q[t.W+1] = src[0], src[t.W-1]
-			copy(q[1:], src)
-			kernels.InterleaveF32(dst[:2*t.W], q[:t.W], q[2:])
-			continue
-		}
-		for range up - 1 {
-			n := len(src)
-			kernels.InterleaveF32(w.a[:2*n], src, src)
-			src = w.a[:2*n]
-			w.a, w.b = w.b, w.a
-		}
-		// The doubled row may be longer than needed.
-		n := min(len(src), (m.f.z[grid].W+1)/2)
-		kernels.InterleaveF32(dst[:2*n], src[:n], src[:n])
+		return
+	}
+	half := (m.f.lat[grid].W + 1) / 2
+	for f, dst := range w.rows {
+		src := x.feature[f][0][y/2*half:][:half]
+		kernels.InterleaveF32(dst[:2*half], src, src)
 	}
 }
 
 // scatter adds the gradients of those inputs to the rows above the piece.
 func (m *fitARM) scatter(w *fitWorker, p *fitPiece, at, n int) {
-	wide := m.f.z[p.grid].W
+	if p.mixed == nil {
+		return
+	}
+	wide := m.f.lat[p.grid].W
 	for i := 0; i < n; {
 		y, x := (at+i)/wide, (at+i)%wide
 		k := min(wide-x, n-i)
@@ -276,57 +243,63 @@ func (m *fitARM) scatter(w *fitWorker, p *fitPiece, at, n int) {
 	}
 }
 
-// addRow adds the gradients of the contexts of row y.
+// addRow adds the gradients of the mixtures of row y.
 func (m *fitARM) addRow(w *fitWorker, p *fitPiece, y int) {
-	wide := m.f.z[p.grid].W
+	wide := m.f.lat[p.grid].W
+	half := (wide + 1) / 2
 	for j, src := range w.grads {
-		up, row, side, ok := m.source(j, p.grid, y)
-		if !ok {
-			continue
+		if wide%2 != 0 {
+			src[wide] = 0
 		}
-		to := &p.above[up-1]
-		dst := to.grad[(row-to.from)*to.stride:][:to.stride]
-		width := wide
-		for k := range up {
-			half := (width + 1) / 2
-			if width%2 != 0 {
-				src[width] = 0
-			}
-			a, b := w.a[:half], w.b[:half]
-			kernels.DeinterleaveF32(a, b, src[:2*half])
-			switch {
-			case side != 0:
-				kernels.AxpbyF32(dst[:half], 1, a, 1)
-				kernels.AxpbyF32(dst[2:2+half], 1, b, 1)
-			case k == up-1:
-				kernels.AxpbyF32(dst[1:1+half], 1, a, 1)
-				kernels.AxpbyF32(dst[1:1+half], 1, b, 1)
-			default:
-				kernels.AxpbyF32(a, 1, b, 1)
-				copy(src, a)
-			}
-			width = half
+		a, b := w.a[:half], w.b[:half]
+		kernels.DeinterleaveF32(a, b, src[:2*half])
+		dst := p.mixed[j][(y/2-p.from/2)*half:][:half]
+		kernels.AxpbyF32(dst, 1, a, 1)
+		kernels.AxpbyF32(dst, 1, b, 1)
+	}
+}
+
+func (m *fitARM) mixOf(grid int) *fitMix {
+	if grid >= len(m.mixes) {
+		return nil
+	}
+	return m.mixes[grid]
+}
+
+// mixTask is a feature of a grid with mixtures.
+func (m *fitARM) mixTask(task int) (*fitMix, int) {
+	return m.mixes[task/m.features], task % m.features
+}
+
+func (m *fitARM) mixForward(_, task int) {
+	if x, f := m.mixTask(task); x != nil {
+		x.forward(f)
+	}
+}
+
+func (m *fitARM) mixBackward(_, task int) {
+	x, f := m.mixTask(task)
+	if x == nil {
+		return
+	}
+	g := x.grad[f][0]
+	clear(g)
+	half := (m.f.lat[x.grid].W + 1) / 2
+	for i := range m.pieces {
+		if p := &m.pieces[i]; p.grid == x.grid {
+			from := g[p.from/2*half:]
+			kernels.AxpbyF32(from[:len(p.mixed[f])], 1, p.mixed[f], 1)
 		}
 	}
+	x.backward(f)
 }
 
 // collectGrid adds to the gradient of a grid what the contexts passed to it.
 func (m *fitARM) collectGrid(_, grid int) {
-	t := m.f.dz[grid]
-	dz := t.Plane(0)
-	m.contexts[grid].AddGradient(dz)
-	for i := range m.pieces {
-		p := &m.pieces[i]
-		up := grid - p.grid
-		if up < 1 || up > len(p.above) {
-			continue
-		}
-		rows := &p.above[up-1]
-		for r := range rows.n {
-			g := rows.grad[r*rows.stride:][:rows.stride]
-			g[1] += g[0]
-			g[t.W] += g[t.W+1]
-			kernels.AxpbyF32(dz[(rows.from+r)*t.W:][:t.W], 1, g[1:1+t.W], 1)
+	m.contexts[grid].AddGradient(m.f.dlat[grid].Data)
+	for _, x := range m.mixes {
+		if x != nil {
+			x.collect(grid)
 		}
 	}
 }

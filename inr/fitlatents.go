@@ -50,7 +50,7 @@ func newFitLatents(f *fitNet, seed uint64) *fitLatents {
 	for i := range l.noise {
 		l.noise[i] = float32(r.NormFloat64())
 	}
-	for i, z := range f.z {
+	for i, z := range f.lat {
 		n := z.H * z.W
 		for _, p := range []*[][]float32{&l.y, &l.s, &l.m, &l.v} {
 			*p = append(*p, make([]float32, n))
@@ -75,7 +75,7 @@ func (l *fitLatents) see(temperature, deviation float64) {
 
 func (l *fitLatents) softenChunk(_, i int) {
 	c := l.chunks[i]
-	s, z := l.s[c.grid][c.from:c.to], l.f.z[c.grid].Data[c.from:c.to]
+	s, z := l.s[c.grid][c.from:c.to], l.f.lat[c.grid].Data[c.from:c.to]
 	kernels.SoftRoundF32(s, l.y[c.grid][c.from:c.to], l.temperature)
 	at := mix(l.seed, l.pass, uint64(i)) % noiseSize
 	kernels.AxpbyF32(s, 1, l.noise[at:][:len(s)], l.deviation)
@@ -109,7 +109,7 @@ func (l *fitLatents) step(rate, beta1, beta2 float64) {
 
 func (l *fitLatents) moveChunk(_, i int) {
 	c := l.chunks[i]
-	y, dz := l.y[c.grid][c.from:c.to], l.f.dz[c.grid].Data[c.from:c.to]
+	y, dz := l.y[c.grid][c.from:c.to], l.f.dlat[c.grid].Data[c.from:c.to]
 	kernels.SoftRoundGradF32(dz, dz, l.s[c.grid][c.from:c.to], l.temperature)
 	kernels.SoftRoundGradF32(dz, dz, y, l.temperature)
 	v := l.v[c.grid][c.from:c.to]
@@ -122,7 +122,7 @@ func (l *fitLatents) harden() { l.f.pool.Run(len(l.chunks), l.round) }
 
 func (l *fitLatents) roundChunk(_, i int) {
 	c := l.chunks[i]
-	z := l.f.z[c.grid].Data[c.from:c.to]
+	z := l.f.lat[c.grid].Data[c.from:c.to]
 	for i, v := range l.y[c.grid][c.from:c.to] {
 		z[i] = float32(roundLatent(v))
 	}

@@ -28,10 +28,13 @@ type fitNet struct {
 	nets, grad *Nets
 	params     [NumTensors]*nn.Param // nil where a tensor is empty
 
-	// z[i] is [Grids-i][h_i][w_i]: the latents of grid i, then all coarser ones at
-	// that size; dz[i] is the gradient. upZ and upDZ are all planes but the first.
-	z, dz, upZ, upDZ []*nn.Tensor
-	up               []*nn.Separable // up[i] takes z[i+1] to upZ[i]
+	lat, dlat []*nn.Tensor // latents of grid i and their gradient, [1][h_i][w_i]
+	// z[i] is [Grids-i][h_i][w_i]: the latents of scale i, filtered, then those of all
+	// coarser ones at that size; dz[i] is the gradient. sharp and dSharp are the first
+	// planes, upZ and upDZ all others.
+	z, dz, sharp, dSharp, upZ, upDZ []*nn.Tensor
+	filters                         []*nn.Separable // filters[i] takes latents to sharp[i]
+	up                              []*nn.Separable // up[i] takes z[i+1] to upZ[i]
 
 	mlp          *nn.MLP
 	points       *nn.Pixelwise
@@ -65,10 +68,24 @@ func newFitNet(a Arch, target *nn.Tensor, pool *nn.Pool) (*fitNet, error) {
 				Data: f.nets.Tensor(&a, TensorID(id)), Grad: f.grad.Tensor(&a, TensorID(id))}
 		}
 	}
+	for i := range a.LatentGrids() {
+		scale, _ := LatentScale(i)
+		w, h := GridSize(f.w, f.h, scale)
+		f.lat, f.dlat = append(f.lat, nn.NewTensor(1, h, w)), append(f.dlat, nn.NewTensor(1, h, w))
+	}
 	for i := range a.Grids {
 		w, h := GridSize(f.w, f.h, i)
 		z, dz := nn.NewTensor(a.Grids-i, h, w), nn.NewTensor(a.Grids-i, h, w)
 		f.z, f.dz = append(f.z, z), append(f.dz, dz)
+		f.sharp = append(f.sharp, &nn.Tensor{C: 1, H: h, W: w, Data: z.Data[:h*w]})
+		f.dSharp = append(f.dSharp, &nn.Tensor{C: 1, H: h, W: w, Data: dz.Data[:h*w]})
+		filter, err := nn.NewSymmetricFilter(fmt.Sprint("filter ", i), filterTaps, false, pool)
+		if err != nil {
+			return nil, err
+		}
+		p := f.params[FilterTaps]
+		share(filter.Params()[0], p.Data[4*i:4*i+4], p.Grad[4*i:4*i+4])
+		f.filters = append(f.filters, filter)
 		if i == a.Grids-1 {
 			break
 		}
@@ -78,7 +95,7 @@ func newFitNet(a Arch, target *nn.Tensor, pool *nn.Pool) (*fitNet, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := f.params[Taps]
+		p = f.params[Taps]
 		share(u.Params()[0], p.Data[4*i:4*i+4], p.Grad[4*i:4*i+4])
 		f.up = append(f.up, u)
 	}
@@ -148,7 +165,13 @@ func (f *fitNet) init(r *rand.Rand, lambda float64) {
 	f.params[SynW1].SetUniform(r, math.Sqrt(6/float64(a.Grids)))
 	f.params[SynB1].SetUniform(r, 0.1)
 	f.params[SynW2].SetUniform(r, 1/float64(a.Hidden))
-	f.params[ARMB3].Data[1] = -0.5
+	for i := range mixedGrids {
+		if p := f.params[ARMMix0+TensorID(i)]; p != nil {
+			p.SetUniform(r, 0.2) // without weights hyperlatents would have no gradient
+		}
+	}
+	// Rate weighs from the beginning: fine grids only take what is worth it.
+	f.params[ARMB3].Data[1] = -2
 	f.refresh()
 }
 
@@ -187,6 +210,9 @@ func (f *fitNet) refresh() {
 	for _, u := range f.up {
 		u.Refresh()
 	}
+	for _, u := range f.filters {
+		u.Refresh()
+	}
 	f.mlp.Refresh()
 	f.conv1.Refresh()
 	f.conv2.Refresh()
@@ -195,15 +221,28 @@ func (f *fitNet) refresh() {
 	}
 }
 
+// upsample computes z from the latents.
 func (f *fitNet) upsample() {
+	for i, u := range f.filters {
+		u.Forward(f.sharp[i], f.lat[latentAt(i)])
+	}
 	for i := len(f.up) - 1; i >= 0; i-- {
 		f.up[i].Forward(f.upZ[i], f.z[i+1])
 	}
 }
 
+// upsampleBack sets dlat to the gradient by way of dz[0].
 func (f *fitNet) upsampleBack() {
 	for i, u := range f.up {
 		u.Backward(f.dz[i+1], f.upDZ[i], f.z[i+1], true)
+	}
+	for i, t := range f.dlat {
+		if _, hyper := LatentScale(i); hyper {
+			clear(t.Data) // the synthesis does not see them
+		}
+	}
+	for i, u := range f.filters {
+		u.Backward(f.dlat[latentAt(i)], f.dSharp[i], f.lat[latentAt(i)], true)
 	}
 }
 

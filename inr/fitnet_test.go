@@ -14,8 +14,9 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 	relu := func(v float64) float64 { return max(v, 0) }
 	bits := 0.0
 	d := a.Inputs()
-	for g := range a.Grids {
-		gw, gh := GridSize(w, h, g)
+	for g := range a.LatentGrids() {
+		scale, _ := LatentScale(g)
+		gw, gh := GridSize(w, h, scale)
 		at := func(y, x int) float64 {
 			if y < 0 || x < 0 || x >= gw {
 				return 0
@@ -28,16 +29,17 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 				for _, o := range spatialOffsets[:a.Spatial] {
 					in = append(in, at(y+o[0], x+o[1]))
 				}
-				for _, o := range parentOffsets[:a.Parents] {
-					if g+o.up >= a.Grids {
-						in = append(in, 0)
-						continue
+				for f := range a.Features {
+					sum := 0.0
+					if g < 3 {
+						sources := a.LatentGrids() - 1 - g
+						for k := range sources {
+							s, _ := LatentScale(g + 1 + k)
+							pw, _ := GridSize(w, h, s)
+							sum += n[ARMMix0+TensorID(g)][f*sources+k] * z[g+1+k][y>>(s-g)*pw+x>>(s-g)]
+						}
 					}
-					pw, ph := GridSize(w, h, g+o.up)
-					sy, sx := 2*(y%2)-1, 2*(x%2)-1
-					py := min(max(y>>o.up+o.dy*sy, 0), ph-1)
-					px := min(max(x>>o.up+o.dx*sx, 0), pw-1)
-					in = append(in, z[g+o.up][py*pw+px])
+					in = append(in, sum)
 				}
 				layer := func(v, weight, bias []float64) []float64 {
 					out := make([]float64, d)
@@ -75,7 +77,18 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 	var planes [][]float64
 	for i := a.Grids - 1; i >= 0; i-- {
 		gw, gh := GridSize(w, h, i)
-		up := [][]float64{z[i]}
+		at := i + max(i-4, 0)
+		up := [][]float64{make([]float64, gw*gh)}
+		for y := range gh {
+			for x := range gw {
+				for dy := -3; dy <= 3; dy++ {
+					for dx := -3; dx <= 3; dx++ {
+						v := z[at][min(max(y+dy, 0), gh-1)*gw+min(max(x+dx, 0), gw-1)]
+						up[0][y*gw+x] += n[FilterTaps][4*i+max(dy, -dy)] * n[FilterTaps][4*i+max(dx, -dx)] * v
+					}
+				}
+			}
+		}
 		for _, p := range planes {
 			pw, ph := GridSize(w, h, i+1)
 			t := n[Taps][4*i:]
@@ -166,7 +179,7 @@ func widen(s []float32) []float64 {
 // float64 and its central differences.
 func TestFitGradient(t *testing.T) {
 	const w, h, lambda = 15, 10, 0.02
-	for _, a := range []Arch{{3, 4, 8, 6, 5}, {1, 1, 2, 0, 3}, {2, 3, 3, 5, 2}} {
+	for _, a := range []Arch{{3, 4, 8, 6, 5}, {1, 1, 2, 0, 3}, {2, 3, 3, 5, 2}, {1, 6, 3, 3, 2}} {
 		r := rand.New(rand.NewPCG(1, uint64(a.Grids)))
 		pool := nn.NewPool(2)
 		defer pool.Close()
@@ -187,7 +200,7 @@ func TestFitGradient(t *testing.T) {
 		}
 		f.refresh()
 		var z [][]float64
-		for _, g := range f.z {
+		for _, g := range f.lat {
 			for i := range g.H * g.W {
 				g.Data[i] = float32(2 * r.NormFloat64())
 			}
@@ -228,7 +241,7 @@ func TestFitGradient(t *testing.T) {
 			}
 		}
 		for i := range z {
-			check("latents", f.dz[i].Plane(0), z[i])
+			check("latents", f.dlat[i].Plane(0), z[i])
 		}
 		for id, p := range f.params {
 			if p != nil {

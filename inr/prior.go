@@ -59,7 +59,7 @@ var priorStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 12, UpsampleTaps: 1
 // The file of a prior:
 //
 //	"BOFP", version 1
-//	channels, grids, spatial contexts, parent contexts, hidden width - 1: a byte each
+//	channels, grids, spatial contexts, mixed contexts, hidden width - 1: a byte each
 //	the lowest and the highest lambda, float32, big-endian
 //	the steps of the modules, a byte each
 //	the rest is one arithmetic code: the weights, as those of a stream without a prior
@@ -130,7 +130,7 @@ func (p *Prior) checkRange() error {
 func (p *Prior) marshal() []byte {
 	a := &p.arch
 	b := append([]byte(priorMagic), priorVersion,
-		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Parents), byte(a.Hidden-1))
+		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Features), byte(a.Hidden-1))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.low))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.high))
 	b = append(b, p.nets.Step[:]...)
@@ -223,7 +223,7 @@ func (p *Prior) Lambda() (low, high float64) { return float64(p.low), float64(p.
 
 func (p *Prior) String() string {
 	a := &p.arch
-	name := fmt.Sprintf("%d + %d contexts and %d hidden", a.Spatial, a.Parents, a.Hidden)
+	name := fmt.Sprintf("%d + %d contexts and %d hidden", a.Spatial, a.Features, a.Hidden)
 	if preset := a.Preset(); preset != "" {
 		name = "preset " + preset
 	}
@@ -270,7 +270,7 @@ var gained = [...]TensorID{SynW1, SynWl}
 // whose outputs have none. The error wraps ErrPrior.
 func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
 	from := &p.arch
-	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Parents < from.Parents || a.Hidden < from.Hidden {
+	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Features < from.Features || a.Hidden < from.Hidden {
 		return nil, fmt.Errorf("%w that can be widened so: from %v to %v", ErrPrior, *from, a)
 	}
 	fresh, err := FreshPrior(a, float64(p.low), float64(p.high), seed)

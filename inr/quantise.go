@@ -125,7 +125,7 @@ func (q *Quantised) quantise(m Module, real *Nets, from origin, step uint8, zone
 // latentsTo sets what the networks see to the integers.
 func (f *fitter) latentsTo() {
 	for i := range f.latents {
-		z := f.net.z[i].Plane(0)
+		z := f.net.lat[i].Data
 		for j, v := range f.latents[i].V {
 			z[j] = float32(v)
 		}

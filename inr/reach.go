@@ -34,7 +34,7 @@ const reachIterations = 8
 // A reacher has what moves of latents do.
 type reacher struct {
 	*fitter
-	bits      [][]float32 // of latents, [Grids][h*w]
+	bits      [][]float32 // of latents, [LatentGrids][h*w]
 	around    [2][][]float32
 	curvature []float64 // of the grids whose latents move
 	moves     []move
@@ -52,7 +52,7 @@ func (f *fitter) newReacher() *reacher {
 	r := &reacher{fitter: f, effect: 1}
 	grids := func() [][]float32 {
 		var out [][]float32
-		for _, z := range f.net.z {
+		for _, z := range f.net.lat {
 			out = append(out, make([]float32, z.H*z.W))
 		}
 		return out
@@ -77,7 +77,7 @@ func (r *reacher) measure() (distortion, bits float64) {
 func (r *reacher) bend(distortion float64) {
 	random := rand.New(rand.NewPCG(r.Seed, 3))
 	for g := range min(reachGrids, r.Arch.Grids) {
-		z := r.net.z[g].Plane(0)
+		z := r.net.lat[g].Data
 		n := 0
 		for i := range z {
 			if random.IntN(8) == 0 {

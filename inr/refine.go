@@ -12,12 +12,13 @@ import (
 // undone by what happened in its own surroundings. That is exact but for the rounding
 // of the picture and of the integer network.
 //
-// By way of the upsampling a latent of grid g reaches 3*(2^g-1) pixels to the left and
-// 4*(2^g-1) to the right, and 2 more by way of the convolutions: in all 7*2^g-2. As a
-// context it reaches 2 latents of its grid to the left, 4 to the right and 4 down. So
-// those 8 apart have nothing in common.
+// A latent of grid g reaches 3 of its grid to both sides by way of the filter, from l and u
+// pixels 2l+3 and 2u+4 by way of each upsampling, and 2 more by way of the convolutions: in
+// all 6*2^g-1 pixels to the left and 7*2^g-2 to the right. As a context it reaches 2 latents
+// of its grid to the left, 4 to the right and 4 down. So those 13 apart have nothing in
+// common.
 const (
-	refineSpacing = 8
+	refineSpacing = 13
 	refinePhases  = refineSpacing * refineSpacing
 )
 
@@ -37,7 +38,7 @@ type refiner struct {
 }
 
 // fitMaps are the squared errors of pixels, [h*w], and the bits of latents,
-// [Grids][h*w].
+// [LatentGrids][h*w].
 type fitMaps struct {
 	errors []float32
 	bits   [][]float32
@@ -51,7 +52,7 @@ type change struct {
 
 func newFitMaps(f *fitNet) fitMaps {
 	m := fitMaps{errors: make([]float32, f.w*f.h)}
-	for _, z := range f.z {
+	for _, z := range f.lat {
 		m.bits = append(m.bits, make([]float32, z.H*z.W))
 	}
 	return m
@@ -126,7 +127,7 @@ func (r *refiner) proposal(g, i int, v int8, other bool) int8 {
 // lattice decides on the latents of grid g at the columns x0 and rows y0 and so on.
 func (r *refiner) lattice(g, x0, y0 int, other bool) {
 	grid := &r.latents[g]
-	z := r.net.z[g].Plane(0)
+	z := r.net.lat[g].Plane(0)
 	r.changes = r.changes[:0]
 	for y := y0; y < grid.H; y += refineSpacing {
 		for x := x0; x < grid.W; x += refineSpacing {
@@ -180,21 +181,17 @@ func (r *refiner) each(g, x, y int, f func(before, after []float32, weight float
 		}
 	}
 	w, h := r.net.w, r.net.h
-	// Upsampling takes 2l+3 and 2u+4 of what reaches l to the lower and u to the upper side.
-	n := 1<<g - 1
-	rows(r.before.errors, r.after.errors, w, h, x<<g-3*n-2, x<<g+4*n+3, y<<g-3*n-2, y<<g+4*n+3,
+	left, right := 6<<g-1, 7<<g-2
+	rows(r.before.errors, r.after.errors, w, h, x<<g-left, x<<g+right+1, y<<g-left, y<<g+right+1,
 		1/float64(w*h*r.Arch.Channels))
 	bit := r.lambda / float64(w*h)
-	for up := 0; up <= min(g, 3); up++ {
-		z := r.net.z[g-up]
+	for up := range g + 1 {
+		z := r.net.lat[g-up]
 		b, a := r.before.bits[g-up], r.after.bits[g-up]
-		switch up {
-		case 0:
+		if up == 0 {
 			rows(b, a, z.W, z.H, x-2, x+5, y, y+5, bit)
-		case 1:
-			rows(b, a, z.W, z.H, 2*x-1, 2*x+3, 2*y-1, 2*y+3, bit)
-		default:
-			rows(b, a, z.W, z.H, x<<up, (x+1)<<up, y<<up, (y+1)<<up, bit)
+			continue
 		}
+		rows(b, a, z.W, z.H, x<<up, (x+1)<<up, y<<up, (y+1)<<up, bit)
 	}
 }

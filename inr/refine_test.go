@@ -31,14 +31,14 @@ func randomFitter(t *testing.T, a Arch, w, h int) *fitter {
 // TestRefineSurroundings: what changes of single latents do lies wholly in their
 // surroundings, so that the maps that are patched by those agree with the whole.
 func TestRefineSurroundings(t *testing.T) {
-	const w, h = 75, 54
+	const w, h = 150, 108
 	f := randomFitter(t, Arch{3, 5, 22, 6, 4}, w, h)
 	f.latentsTo()
 	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
 	d, b := r.measure(&r.before)
 	loss := d + f.Lambda*b/(w*h)
 	for g := range 3 {
-		for _, phase := range [][2]int{{0, 0}, {7, 7}, {3, 4}} {
+		for _, phase := range [][2]int{{0, 0}, {7, 9}, {3, 4}} {
 			r.lattice(g, phase[0], phase[1], phase[0] == 3)
 			d, b := r.measure(&r.after)
 			now := d + f.Lambda*b/(w*h)

@@ -107,15 +107,13 @@ const (
 	haarLevels  = 5
 )
 
-// startLambda returns about the lambda of the target.
-func (f *fitter) startLambda() float64 {
-	c := haar(f.net.target.Data, f.Arch.Channels, f.net.w, f.net.h)
-	slices.Sort(c)
-	n := float64(f.net.w * f.net.h)
+// startLambda returns about the lambda of the target of a picture of n pixels with the
+// given coefficients, sorted.
+func (o *FitOptions) startLambda(c []float32, n float64) float64 {
 	var step float64
-	part, usual := 1.0, 1e-3*math.Pow(f.TargetBPP/0.5, -2.16)
-	if f.TargetBPP > 0 {
-		logs, bits := 0.0, f.TargetBPP*n // sum of log2 of those above the limit
+	part, usual := 1.0, 1e-3*math.Pow(o.TargetBPP/0.5, -2.16)
+	if o.TargetBPP > 0 {
+		logs, bits := 0.0, o.TargetBPP*n // sum of log2 of those above the limit
 		for i, v := range slices.Backward(c) {
 			if v == 0 {
 				break
@@ -128,7 +126,7 @@ func (f *fitter) startLambda() float64 {
 			}
 		}
 	} else {
-		want := n * math.Pow(10, -f.TargetPSNR/10)
+		want := n * math.Pow(10, -o.TargetPSNR/10)
 		part, usual = qualityPart, 1e-3*math.Pow(want/n/6e-4, 1.86)
 		sum := 0.0 // of squares of those below the limit
 		for i, v := range c {
@@ -140,6 +138,30 @@ func (f *fitter) startLambda() float64 {
 		}
 	}
 	return min(max(part*2*math.Ln2*step*step/12, usual/2, 1e-6), 0.1)
+}
+
+// EstimateBits returns about the bits that the latents of a fit will take: those of the
+// target, or what is counted likewise for its lambda. Of the options it takes these and the
+// number of channels; pix is as [Fit] takes it. It is good for a factor of two and takes as
+// long as half an iteration.
+func EstimateBits(pix []float32, width, height int, o *FitOptions) float64 {
+	if o.TargetBPP > 0 {
+		return o.TargetBPP * float64(width*height)
+	}
+	c := haar(pix, o.Arch.Channels, width, height)
+	lambda := o.Lambda
+	if o.steered() {
+		slices.Sort(c)
+		lambda = o.startLambda(c, float64(width*height))
+	}
+	step := math.Sqrt(lambda * 12 / (2 * math.Ln2))
+	bits := 0.0
+	for _, v := range c {
+		if v := float64(v) / step; v > nonzeroFrom {
+			bits += nonzeroBits + math.Log2(v)
+		}
+	}
+	return bits
 }
 
 // haar returns the magnitudes of the coefficients but for the means.

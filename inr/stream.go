@@ -13,7 +13,7 @@ import (
 // A stream, whose container knows the picture's size and number of channels, is
 //
 //	preset      Exp-Golomb, order 1: 0 for none, or its place in Presets + 1
-//	            without one: Spatial-1, Parents, Hidden-1 as bounded numbers
+//	            without one: Spatial-1, Features, Hidden-1 as bounded numbers
 //	grids       1 if as GridsFor says, or 0 and Grids-1 as a bounded number
 //	prior       Exp-Golomb, order 0: 0 for none, 1 for one, of which there follow
 //	            name    the first 4 bytes of its file's SHA-256, 32 bits
@@ -23,8 +23,8 @@ import (
 //	            zero bits up to a whole byte
 //	            the rest is one arithmetic code, see arith.BinaryEncoder:
 //	weights     see codeWeights
-//	grids       coarsest first: one bit, 1 if any latent is not zero; then the latents
-//	            in the order of walker.grid, each by entropy.LaplaceModel
+//	latents     grid after grid, the last first: one bit, 1 if any latent is not zero; then
+//	            the latents in the order of walker.grid, each by entropy.LaplaceModel
 
 // ErrCorrupt is the error of a stream that no encoder wrote.
 var ErrCorrupt = errors.New("inr: corrupt stream")
@@ -50,7 +50,7 @@ func (h *Header) write(width, height int) ([]byte, error) {
 	w.ExpGolomb(uint64(preset+1), 1)
 	if preset < 0 {
 		w.Bounded(uint64(a.Spatial-1), uint64(MaxSpatial-1))
-		w.Bounded(uint64(a.Parents), MaxParents)
+		w.Bounded(uint64(a.Features), MaxFeatures)
 		w.Bounded(uint64(a.Hidden-1), MaxHidden-1)
 	}
 	usual := a.Grids == GridsFor(width, height)
@@ -139,10 +139,10 @@ func readInfo(r *arith.HeaderReader, width, height, channels int) (Info, error) 
 	a := &i.Arch
 	if preset := r.ExpGolomb(1, uint64(len(Presets))); preset > 0 {
 		p := Presets[preset-1]
-		a.Spatial, a.Parents, a.Hidden = p.Spatial, p.Parents, p.Hidden
+		a.Spatial, a.Features, a.Hidden = p.Spatial, p.Features, p.Hidden
 	} else {
 		a.Spatial = int(r.Bounded(uint64(MaxSpatial-1))) + 1
-		a.Parents = int(r.Bounded(MaxParents))
+		a.Features = int(r.Bounded(MaxFeatures))
 		a.Hidden = int(r.Bounded(MaxHidden-1)) + 1
 	}
 	if a.Grids = GridsFor(width, height); !r.Bool() {
@@ -224,16 +224,14 @@ func EncodeStream(a *Arch, q *Quantised, lat Latents, start *Start) ([]byte, err
 	}
 	e := arith.NewBinaryEncoder(buf)
 	codeWeights(bitEncoder{e}, coded, from, steps)
-	w := newWalker(a, q)
-	for i := a.Grids - 1; i >= 0; i-- {
-		g := &lat[i]
-		if g.zero() {
+	w := newWalker(a, q, lat)
+	for i := a.LatentGrids() - 1; i >= 0; i-- {
+		if lat[i].zero() {
 			e.EncodeBits(0, 1)
-			w.skip()
 			continue
 		}
 		e.EncodeBits(1, 1)
-		if err := w.grid(i, g, latentEncoder{e}); err != nil {
+		if err := w.grid(i, latentEncoder{e}); err != nil {
 			return nil, err
 		}
 	}
@@ -253,14 +251,12 @@ func (g *Grid) zero() bool {
 // Bits returns what the latents of each grid cost in a stream, in bits, as the
 // integer network of q predicts them. q and lat must be valid for a.
 func Bits(a *Arch, q *Quantised, lat Latents) []float64 {
-	out := make([]float64, a.Grids)
-	w := newWalker(a, q)
-	for i := a.Grids - 1; i >= 0; i-- {
+	out := make([]float64, a.LatentGrids())
+	w := newWalker(a, q, lat)
+	for i := a.LatentGrids() - 1; i >= 0; i-- {
 		c := latentCost{1} // the bit that says whether any latent is not zero
-		if g := &lat[i]; g.zero() {
-			w.skip()
-		} else {
-			_ = w.grid(i, g, &c) // costs give no error
+		if !lat[i].zero() {
+			_ = w.grid(i, &c) // costs give no error
 		}
 		out[i] = c.bits
 	}
@@ -295,11 +291,12 @@ func DecodeLatents(buf []byte, width, height, channels int, priors PriorFunc) (*
 		return nil, nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	lat := NewLatents(a, width, height)
-	w := newWalker(a, q)
-	for i := a.Grids - 1; i >= 0; i-- {
+	w := newWalker(a, q, lat)
+	for i := a.LatentGrids() - 1; i >= 0; i-- {
 		if d.DecodeBits(1) == 0 {
-			w.skip()
-		} else if err := w.grid(i, &lat[i], latentDecoder{d}); err != nil {
+			continue
+		}
+		if err := w.grid(i, latentDecoder{d}); err != nil {
 			return nil, nil, nil, err
 		}
 	}

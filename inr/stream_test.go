@@ -80,7 +80,7 @@ var testSizes = [][2]int{{1, 1}, {1, 2}, {2, 1}, {1, 17}, {23, 1}, {2, 9}, {3, 3
 // randomArch returns any architecture, with as many grids as usual most of the time.
 func randomArch(r *rand.Rand, w, h int) Arch {
 	for {
-		a := Arch{1 + r.IntN(MaxChannels), GridsFor(w, h), 1 + r.IntN(MaxSpatial), r.IntN(MaxParents + 1), 1 + r.IntN(20)}
+		a := Arch{1 + r.IntN(MaxChannels), GridsFor(w, h), 1 + r.IntN(MaxSpatial), r.IntN(MaxFeatures + 1), 1 + r.IntN(20)}
 		if r.IntN(3) == 0 {
 			a.Grids = 1 + r.IntN(MaxGrids)
 		}
@@ -208,8 +208,8 @@ var goldenStreams = []struct {
 	w, h           int
 	stream, pixels string
 }{
-	{Presets[3].Arch(97, 61, 3), 97, 61, "af7bbfe6d24f43e5", "26049cf50be84503"},
-	{Arch{4, 3, 5, 3, 9}, 40, 33, "273b16fb9d2d79f5", "548855abdf5ba56b"},
+	{Presets[3].Arch(97, 61, 3), 97, 61, "f34ebd5b553f95a5", "4bbe8f8c5b7a633a"},
+	{Arch{4, 3, 5, 3, 9}, 40, 33, "a5f4a1b74c3b341c", "7f8559b7e109a162"},
 }
 
 // TestGolden checks that streams and pixels are the same on every machine, for every

@@ -19,18 +19,18 @@ const (
 
 // A synthesis holds the parameters as the kernels take them.
 type synthesis struct {
-	arch   *Arch
-	taps   []float32
-	w1, b1 []float32 // [hidden][grids]
-	w2, b2 []float32 // [channels][hidden+grids]: from the hidden layer, from the grids
-	k1, c1 []float32 // [channels][9*channels], the identity of the residual added
-	k2, c2 []float32 // [channels][10*channels], the identity as columns of their own
+	arch          *Arch
+	taps, filters []float32
+	w1, b1        []float32 // [hidden][grids]
+	w2, b2        []float32 // [channels][hidden+grids]: from the hidden layer, from the grids
+	k1, c1        []float32 // [channels][9*channels], the identity of the residual added
+	k2, c2        []float32 // [channels][10*channels], the identity as columns of their own
 }
 
 func newSynthesis(a *Arch, n *Nets) *synthesis {
 	c, h, l := a.Channels, a.Hidden, a.Grids
 	s := &synthesis{
-		arch: a, taps: n.Tensor(a, Taps),
+		arch: a, taps: n.Tensor(a, Taps), filters: n.Tensor(a, FilterTaps),
 		w1: n.Tensor(a, SynW1), b1: n.Tensor(a, SynB1),
 		w2: make([]float32, c*(h+l)), b2: n.Tensor(a, SynB2),
 		k1: append([]float32(nil), n.Tensor(a, SynK1)...), c1: n.Tensor(a, SynBK1),
@@ -53,7 +53,8 @@ type renderer struct {
 	lat  Latents
 	mem  []float32 // all planes, see planes
 	used int
-	line []float32 // rows of the upsampling
+	line []float32 // rows of the filters
+	raw  []float32 // latents around a band
 }
 
 // planes makes room for the rows lo..hi-1 of n planes w wide.
@@ -66,20 +67,14 @@ func (r *renderer) planes(n, w, lo, hi int) *planes {
 	return p
 }
 
-// stack returns the grids from i on, upsampled to the size of grid i, rows lo..hi-1,
-// grid i first.
+// stack returns the grids from scale i on, upsampled to the size of scale i, rows
+// lo..hi-1, scale i first.
 func (r *renderer) stack(i, lo, hi int) *planes {
-	g := &r.lat[i]
+	g := &r.lat[latentAt(i)]
 	out := r.planes(r.arch.Grids-i, g.W, lo, hi)
-	for y := lo; y < hi; y++ {
-		dst := r.mem[out.at(0, y)-border:][:out.stride]
-		for x, v := range g.V[y*g.W : (y+1)*g.W] {
-			dst[border+x] = float32(v)
-		}
-		repeatBorder(dst, g.W)
-	}
+	r.filter(out, g, r.filters[4*i:4*i+4])
 	if i+1 < r.arch.Grids {
-		next := &r.lat[i+1]
+		next := &r.lat[latentAt(i+1)]
 		in := r.stack(i+1, max(0, lo/2-upReach), min(next.H, (hi-1)/2+upReach+1))
 		r.upsample(out, in, g.W, r.taps[4*i:4*i+4])
 	}

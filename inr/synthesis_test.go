@@ -45,16 +45,36 @@ func referenceUpsample(in []float32, w, h, outW, outH int, t []float32) []float3
 	return out
 }
 
+// referenceFilter filters a plane of w x h by the formula.
+func referenceFilter(in []float32, w, h int, t []float32) []float32 {
+	filter := func(get func(d int) float32) float32 {
+		return sum32(0, []float32{t[0], t[1], t[1], t[2], t[2], t[3], t[3]},
+			[]float32{get(0), get(-1), get(1), get(-2), get(2), get(-3), get(3)})
+	}
+	down, out := make([]float32, w*h), make([]float32, w*h)
+	for i := range in {
+		down[i] = filter(func(d int) float32 { return at(in, w, h, i/w+d, i%w) })
+	}
+	for i := range in {
+		out[i] = filter(func(d int) float32 { return at(down, w, h, i/w, i%w+d) })
+	}
+	return out
+}
+
 // referenceSynthesis renders by the formulas on [Arch], pixel by pixel.
 func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 	w, h, c := lat[0].W, lat[0].H, a.Channels
 	z := make([][]float32, a.Grids)
 	for i := range z {
-		for _, v := range lat[i].V {
+		g := &lat[i+max(i-4, 0)]
+		for _, v := range g.V {
 			z[i] = append(z[i], float32(v))
 		}
+		z[i] = referenceFilter(z[i], g.W, g.H, n.Tensor(a, FilterTaps)[4*i:])
 		for j := i - 1; j >= 0; j-- {
-			z[i] = referenceUpsample(z[i], lat[j+1].W, lat[j+1].H, lat[j].W, lat[j].H, n.Tensor(a, Taps)[4*j:])
+			inW, inH := GridSize(w, h, j+1)
+			outW, outH := GridSize(w, h, j)
+			z[i] = referenceUpsample(z[i], inW, inH, outW, outH, n.Tensor(a, Taps)[4*j:])
 		}
 	}
 	row := func(id TensorID, i, cols int) []float32 { return n.Tensor(a, id)[i*cols:][:cols] }

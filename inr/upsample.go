@@ -2,14 +2,19 @@ package inr
 
 import "github.com/burin-codec/burin/kernels"
 
-// Upsampling by 2 with a symmetric filter of 8 taps, first down, then across. With
+// A grid is first filtered by a symmetric filter of 7 taps, first down, then across. With
+// taps t0..t3 at distances of 0..3, and the border repeated,
+//
+//	out[j] = t0 in[j] + t1 in[j-1] + t1 in[j+1] + t2 in[j-2] + t2 in[j+2] + t3 in[j-3] + t3 in[j+3]
+//
+// summed from the left in float32, each product rounded. Upsampling is by 2 with a symmetric filter of 8 taps, first down, then across. With
 // taps t0..t3 at distances of 1/4, 3/4, 5/4 and 7/4 of a sample, and the border
 // repeated,
 //
 //	out[2j]   = t0 in[j] + t1 in[j-1] + t2 in[j+1] + t3 in[j-2]
 //	out[2j+1] = t0 in[j] + t2 in[j-1] + t1 in[j+1] + t3 in[j+2]
 //
-// summed from the left in float32, each product rounded.
+// summed likewise.
 
 const upReach = 2 // how far the filter reaches to both sides
 
@@ -27,6 +32,52 @@ const border = 2 // columns repeated on both sides of a row
 func (p *planes) at(plane, y int) int {
 	y = min(max(y, p.lo), p.hi-1)
 	return p.base + (plane*(p.hi-p.lo)+y-p.lo)*p.stride
+}
+
+const (
+	filterTaps  = 7
+	filterReach = filterTaps / 2
+)
+
+// filter sets the first plane of out to the filtered latents of its rows.
+func (r *renderer) filter(out *planes, g *Grid, t []float32) {
+	if t[0] == 1 && t[1] == 0 && t[2] == 0 && t[3] == 0 {
+		for y := out.lo; y < out.hi; y++ {
+			dst := r.mem[out.at(0, y):]
+			for x, v := range g.V[y*g.W : (y+1)*g.W] {
+				dst[x] = float32(v)
+			}
+			repeatBorder(r.mem[out.at(0, y)-border:], g.W)
+		}
+		return
+	}
+	weights := [filterTaps]float32{t[0], t[1], t[1], t[2], t[2], t[3], t[3]}
+	distance := [filterTaps]int{0, -1, 1, -2, 2, -3, 3}
+	var zero [1]float32
+	// The rows of latents around those of the band, as floats.
+	lo, hi := max(0, out.lo-filterReach), min(g.H, out.hi+filterReach)
+	if n := (hi - lo) * g.W; len(r.raw) < n {
+		r.raw = make([]float32, n)
+	}
+	for i, v := range g.V[lo*g.W : hi*g.W] {
+		r.raw[i] = float32(v)
+	}
+	row := r.line[:g.W+2*filterReach]
+	var down, across [filterTaps]int
+	for k, d := range distance {
+		across[k] = filterReach + d
+	}
+	for y := out.lo; y < out.hi; y++ {
+		for k, d := range distance {
+			down[k] = (min(max(y+d, 0), g.H-1) - lo) * g.W
+		}
+		kernels.RowsF32(row[filterReach:], g.W, weights[:], zero[:], r.raw, down[:], 1, g.W, false)
+		for k := range filterReach {
+			row[k], row[g.W+filterReach+k] = row[filterReach], row[g.W+filterReach-1]
+		}
+		kernels.RowsF32(r.mem[out.at(0, y):], g.W, weights[:], zero[:], row, across[:], 1, g.W, false)
+		repeatBorder(r.mem[out.at(0, y)-border:], g.W)
+	}
 }
 
 // upsample sets out, the rows of n planes of w columns, to the doubled rows of in,

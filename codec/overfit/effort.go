@@ -19,21 +19,20 @@ var efforts = [codec.MaxEffort]effort{
 	{2, 400, 0},
 	{3, 1000, 1},
 	{3, 1700, 1},
-	{3, 3500, 2},
-	{3, 8500, 2},
-	{3, 15000, 2},
-	{4, 17000, 3},
-	{4, 28000, 4},
+	{3, 2800, 1},
+	{3, 4500, 2},
+	{3, 7500, 2},
+	{4, 10000, 2},
+	{4, 14000, 3},
 }
 
-// fitting is the least number of pixels for each preset but the first: the networks of
-// the larger ones would weigh too much in smaller pictures.
-var fitting = [...]int{1 << 12, 1 << 14, 1 << 16, 1 << 18}
+// fitting is how many bits the latents are to take at least for each preset but the first:
+// the networks of the larger ones, of some 5000 to 15,000 bits, would weigh too much.
+var fitting = [...]float64{1 << 12, 1 << 14, 1 << 16, 1 << 18}
 
-// effortFor returns what is spent on a tile.
-func effortFor(o *codec.Options, pixels int) effort {
-	e := efforts[o.Effort-1]
-	for e.preset > 0 && pixels < fitting[e.preset-1] {
+// fit returns the effort with a preset that fits latents of so many bits.
+func (e effort) fit(bits float64) effort {
+	for e.preset > 0 && bits < fitting[e.preset-1] {
 		e.preset--
 	}
 	return e

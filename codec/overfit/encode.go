@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/burin-codec/burin/codec"
@@ -164,7 +165,7 @@ func (e *encoder) tile(i int, b *budget) ([]byte, *inr.Fitted, error) {
 // fitTo fits tile i, in so many bytes if it can.
 func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, bestData []byte, err error) {
 	r := e.tiles.rect(i)
-	spend := effortFor(e.o, r.Dx()*r.Dy())
+	spend := efforts[e.o.Effort-1]
 	fo := e.options(r, spend)
 	fo.Progress = func(p inr.FitProgress) { e.tell(i, p) }
 	switch e.o.Target.Kind {
@@ -174,6 +175,11 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 		fo.TargetPSNR = psnrOfMSE(b.mse(i))
 	default:
 		fo.TargetBPP = 8 * max(bytes, 1) / float64(r.Dx()*r.Dy())
+	}
+	// What a prior is for costs little, whatever the rate.
+	if !slices.ContainsFunc(e.priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) }) {
+		spend = spend.fit(inr.EstimateBits(read(e.src, r), r.Dx(), r.Dy(), fo))
+		fo.Arch = e.options(r, spend).Arch
 	}
 	for range sizeTries {
 		e.limit(fo, b.share(i))
@@ -298,8 +304,7 @@ func (e *encoder) draft(r image.Rectangle, share float64) (*inr.Fitted, []byte, 
 	spend := effort{iterations: draftIterations}
 	lambda := draftLambda
 	if e.o.Target.Kind == codec.TargetQuality {
-		fit := effortFor(e.o, r.Dx()*r.Dy())
-		spend.iterations = min(draftIterations, int(draftShare*float64(fit.iterations)))
+		spend.iterations = min(draftIterations, int(draftShare*float64(efforts[e.o.Effort-1].iterations)))
 		lambda = Lambda(e.o.Target.Value)
 	}
 	fo := e.options(r, spend)

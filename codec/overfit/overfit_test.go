@@ -543,3 +543,19 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// TestEffortFits: the fewer bits latents take, the smaller the networks.
+func TestEffortFits(t *testing.T) {
+	best := efforts[codec.MaxEffort-1]
+	last := best.preset
+	for bits := 1 << 20; bits > 1<<10; bits /= 2 {
+		e := best.fit(float64(bits))
+		if e.preset > last || e.preset < last-1 || e.iterations != best.iterations {
+			t.Errorf("%d bits: %+v", bits, e)
+		}
+		last = e.preset
+	}
+	if last != 0 || best.fit(1<<20) != best || efforts[0].fit(1<<20) != efforts[0] {
+		t.Errorf("few bits have preset %d", last)
+	}
+}
