@@ -12,7 +12,7 @@ import (
 
 // FitProgress is how far a fit is, and what it would come to.
 type FitProgress struct {
-	Phase            string  // "fit", "networks" or "latents"
+	Phase            string  // "fit", "networks", "parameters" or "latents"
 	Iteration, Total int     // in the phase
 	Done             float64 // share of the whole fit, 0..1
 	// Of latents rounded, and networks at about the bits that they will take, when that
@@ -33,16 +33,19 @@ func (f *fitter) tell(phase string, i, total int, x float64) {
 	if f.shown.Phase == "" {
 		f.shown.Loss, f.shown.BPP, f.shown.PSNR = math.NaN(), math.NaN(), math.NaN()
 	}
-	fit, nets, latents := float64(f.Iterations), float64(finishIterations), float64(refineIterations*f.Refine)
+	fit, nets := float64(f.Iterations), float64(finishIterations)
+	parameters, latents := float64(f.RefineNets*f.refineNetsIterations()), float64(refineIterations*f.Refine)
 	done := fit * x
 	switch phase {
 	case "networks":
 		done = fit + nets*x
+	case "parameters":
+		done = fit + nets + parameters*x
 	case "latents":
-		done = fit + nets + latents*x
+		done = fit + nets + parameters + latents*x
 	}
 	f.shown.Phase, f.shown.Iteration, f.shown.Total = phase, i, total
-	f.shown.Done = max(f.shown.Done, min(done/(fit+nets+latents), 1))
+	f.shown.Done = max(f.shown.Done, min(done/(fit+nets+parameters+latents), 1))
 	f.Progress(f.shown)
 }
 
@@ -97,7 +100,7 @@ func (f *fitter) finishing() time.Duration {
 	if f.done == 0 {
 		return 0
 	}
-	n := finishIterations + refineIterations*f.Refine
+	n := finishIterations + f.RefineNets*f.refineNetsIterations() + refineIterations*f.Refine
 	if f.steered() {
 		n += reachIterations
 	}

@@ -44,9 +44,10 @@ type FitOptions struct {
 	// Stop, if not nil, ends the fit soon after it is closed, with the best that it has.
 	// The result then depends on when that was.
 	Stop <-chan struct{}
-	// Refine is how many rounds of decisions on single latents follow, 0..100.
-	Refine int
-	Seed   uint64
+	// RefineNets is how many rounds of decisions on single parameters of the networks follow,
+	// 0..100, and Refine how many of those on single latents come after them.
+	RefineNets, Refine int
+	Seed               uint64
 	// Pool has the workers, on whose number the result does not depend. It may be nil,
 	// for one, and must not be in use elsewhere.
 	Pool *nn.Pool
@@ -103,8 +104,8 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 		return fmt.Errorf("%w: time limit %v", ErrFit, o.TimeLimit)
 	case !(o.NetRate >= 0 && o.NetRate <= 10):
 		return fmt.Errorf("%w: %v times the learning rate, want 0 to 10", ErrFit, o.NetRate)
-	case o.Refine < 0 || o.Refine > 100:
-		return fmt.Errorf("%w: %d rounds of refinement, want 0 to 100", ErrFit, o.Refine)
+	case o.Refine < 0 || o.Refine > 100 || o.RefineNets < 0 || o.RefineNets > 100:
+		return fmt.Errorf("%w: %d and %d rounds of refinement, want 0 to 100", ErrFit, o.RefineNets, o.Refine)
 	}
 	for i, v := range pix {
 		if !(v >= 0 && v <= 1) {
@@ -131,6 +132,7 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 		f.lat.integers(f.latents)
 		f.quantise(ctx)
 	}
+	f.refineNets(ctx)
 	f.refine(ctx)
 	f.reach(ctx)
 	if err := ctx.Err(); err != nil {

@@ -56,7 +56,7 @@ func TestFitPicture(t *testing.T) {
 	a := Presets[1].Arch(w, h, 3)
 	phases := map[string]int{}
 	last := FitProgress{}
-	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 2e-3, Iterations: 200, Refine: 2, Pool: fitPool(t, 2),
+	f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 2e-3, Iterations: 200, RefineNets: 1, Refine: 2, Pool: fitPool(t, 2),
 		Progress: func(p FitProgress) {
 			if !(p.Done >= last.Done) {
 				t.Errorf("%v after %v of the fit", p.Done, last.Done)
@@ -98,7 +98,7 @@ func TestFitPicture(t *testing.T) {
 	if !(f.PSNR > psnr(flat)+14) || !(f.LatentBits < 1.6*w*h) {
 		t.Errorf("%.2f dB at %.0f bits of latents, want %.2f dB and %.0f", f.PSNR, f.LatentBits, psnr(flat)+14, 1.6*w*h)
 	}
-	if phases["fit"] != 200 || phases["networks"] != int(NumModules) || phases["latents"] != 6 {
+	if phases["fit"] != 200 || phases["networks"] != int(NumModules) || phases["parameters"] != int(NumModules) || phases["latents"] != 6 {
 		t.Errorf("progress: %v", phases)
 	}
 	if last.Done != 1 || math.Abs(last.BPP/f.BPP-1) > 0.02 || math.Abs(last.PSNR-f.PSNR) > 0.1 {
@@ -112,7 +112,7 @@ func TestFitWorkers(t *testing.T) {
 	pix := deadLeaves(2, 1, w, h)
 	var want *Fitted
 	for _, workers := range []int{1, 3} {
-		f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 1e-3, Iterations: 30, Refine: 1,
+		f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 1e-3, Iterations: 30, RefineNets: 1, Refine: 1,
 			Seed: 7, Pool: fitPool(t, workers)})
 		if err != nil {
 			t.Fatal(err)
@@ -232,6 +232,7 @@ func TestFitErrors(t *testing.T) {
 		"time":       func(o *FitOptions, _ *[]float32) { o.TimeLimit = -1 },
 		"targets":    func(o *FitOptions, _ *[]float32) { o.TargetBPP, o.TargetPSNR = 1, 30 },
 		"refine":     func(o *FitOptions, _ *[]float32) { o.Refine = 101 },
+		"networks":   func(o *FitOptions, _ *[]float32) { o.RefineNets = -1 },
 	} {
 		o, p := good, append([]float32(nil), pix...)
 		change(&o, &p)
@@ -267,7 +268,7 @@ func TestFitSizes(t *testing.T) {
 				pix[i] = float32(i/(w*h)) / 3
 			}
 			a := p.Arch(w, h, 3)
-			f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 60, Refine: 1})
+			f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 60, RefineNets: 1, Refine: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,10 @@
 package inr
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -98,5 +100,77 @@ func TestFitAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(20, func() { f.iterate(paceAt(0.2, 50, 1e-3)) }); n != 0 {
 			t.Errorf("%d workers: %v allocations each iteration", workers, n)
 		}
+	}
+}
+
+// TestRefineNets: decisions on parameters lower the cost, measured anew, from nothing and
+// from a prior, and leave networks that are valid and what the fit goes on with.
+func TestRefineNets(t *testing.T) {
+	const w, h = 60, 47
+	a := Arch{3, 4, 8, 6, 4}
+	pix := deadLeaves(9, 3, w, h)
+	for _, from := range []string{"nothing", "a prior"} {
+		o := &FitOptions{Arch: a, Lambda: 1e-3, Iterations: 60, RefineNets: 2, Pool: fitPool(t, 2)}
+		if from == "a prior" {
+			p, err := FreshPrior(a, 1e-4, 1e-2, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Priors = []*Prior{p}
+		}
+		f, err := newFitter(pix, w, h, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		f.fit(ctx)
+		f.lat.integers(f.latents)
+		f.quantise(ctx)
+		cost := func() float64 {
+			f.latentsTo()
+			f.net.set(f.q.Nets())
+			return f.net.distortion(nil) + f.Lambda*(f.net.arm.pass(0, false, false)+f.bitsOf(f.q))/(w*h)
+		}
+		before, seen := cost(), 0
+		f.Progress = func(p FitProgress) {
+			if seen++; p.Phase != "parameters" || p.Iteration != seen {
+				t.Errorf("from %s: progress %+v", from, p)
+			}
+		}
+		f.refineNets(ctx)
+		nets := f.net.nets.Clone()
+		after := cost()
+		if t.Logf("from %s: cost %v, before %v", from, after, before); !(after < 0.995*before) {
+			t.Errorf("from %s: cost %v, before %v", from, after, before)
+		}
+		if !reflect.DeepEqual(nets, f.net.nets) || f.weightBits != f.bitsOf(f.q) {
+			t.Errorf("from %s: networks and integers differ", from)
+		}
+		if err := f.q.Validate(&a); err != nil {
+			t.Errorf("from %s: %v", from, err)
+		}
+		if math.Abs(f.shown.Loss/after-1) > 1e-6 || seen != 2*int(NumModules) {
+			t.Errorf("from %s: progress ends with %v after %d reports, the cost is %v", from, f.shown.Loss, seen, after)
+		}
+	}
+}
+
+// TestRefineNetsCut: decisions end when the fit is over, with networks that are whole.
+func TestRefineNetsCut(t *testing.T) {
+	const w, h = 40, 31
+	stop := make(chan struct{})
+	o := &FitOptions{Arch: Arch{1, 4, 8, 6, 4}, Lambda: 1e-3, Iterations: 20, RefineNets: 100, Stop: stop, Progress: func(p FitProgress) {
+		if p.Phase == "parameters" && p.Iteration == 2 {
+			close(stop)
+		} else if p.Phase == "parameters" && p.Iteration > 2 {
+			t.Errorf("%+v after the stop", p)
+		}
+	}}
+	f, err := Fit(context.Background(), deadLeaves(3, 1, w, h), w, h, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bits := WeightBits(&f.Arch, f.Nets, nil); bits != f.WeightBits {
+		t.Errorf("networks take %v bits, reported %v", bits, f.WeightBits)
 	}
 }

@@ -170,14 +170,18 @@ func rescale(v int32, from, to uint8) int32 {
 // from the origin. Both suit one architecture; the origin is valid. What cannot be
 // becomes an integer that Validate refuses.
 func codeWeights(c bitCoder, q *Quantised, from origin, steps [NumModules]uint8) {
-	for m := range q.Ints {
-		model := newIntModel()
-		shift := q.Step[m] - steps[m]
-		for i, v := range q.Ints[m] {
-			w := rescale(from.Ints[m][i], from.Step[m], q.Step[m])
-			d := int64(model.code(c, (v-w)>>shift))
-			q.Ints[m][i] = int32(min(max(int64(w)+d<<shift, math.MinInt32), math.MaxInt32))
-		}
+	for m := range NumModules {
+		codeModule(c, m, q, from, steps[m])
+	}
+}
+
+func codeModule(c bitCoder, m Module, q *Quantised, from origin, step uint8) {
+	model := newIntModel()
+	shift := q.Step[m] - step
+	for i, v := range q.Ints[m] {
+		w := rescale(from.Ints[m][i], from.Step[m], q.Step[m])
+		d := int64(model.code(c, (v-w)>>shift))
+		q.Ints[m][i] = int32(min(max(int64(w)+d<<shift, math.MinInt32), math.MaxInt32))
 	}
 }
 

@@ -10,20 +10,21 @@ import (
 type effort struct {
 	preset     int // in inr.Presets
 	iterations int
-	refine     int // rounds
+	nets       int // rounds of decisions on the networks' parameters
+	latents    int // likewise on latents
 }
 
 // efforts by codec.Options.Effort, less 1.
 var efforts = [codec.MaxEffort]effort{
-	{1, 200, 0},
-	{2, 400, 0},
-	{3, 1000, 1},
-	{3, 1700, 1},
-	{3, 2800, 1},
-	{3, 4500, 2},
-	{3, 7500, 2},
-	{4, 10000, 2},
-	{4, 14000, 3},
+	{1, 200, 0, 0},
+	{2, 400, 0, 0},
+	{3, 1000, 0, 1},
+	{3, 1700, 0, 1},
+	{3, 2800, 1, 1},
+	{3, 4500, 1, 2},
+	{3, 7500, 1, 2},
+	{4, 10000, 2, 2},
+	{4, 14000, 2, 3},
 }
 
 // fitting is how many bits the latents are to take at least for each preset but the first:

@@ -115,7 +115,7 @@ func (e *encoder) options(r image.Rectangle, spend effort) *inr.FitOptions {
 	channels := len(e.src.Header().Planes())
 	return &inr.FitOptions{
 		Arch:       inr.Presets[spend.preset].Arch(r.Dx(), r.Dy(), channels),
-		Iterations: spend.iterations, Refine: spend.refine, Pool: e.pool, Stop: e.o.Stop,
+		Iterations: spend.iterations, RefineNets: spend.nets, Refine: spend.latents, Pool: e.pool, Stop: e.o.Stop,
 		Priors: e.priors,
 	}
 }
