@@ -72,6 +72,7 @@ const (
 	coolIterations = 16
 	coolLook       = 4 // iterations between looks on the way to a target
 	coolTime       = 400 * time.Millisecond
+	coolAnew       = 64 // iterations until which a fit may rather begin anew
 )
 
 // cooling is how far that has come.

@@ -128,7 +128,9 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 		return nil, err
 	}
 	for again := true; again; again = f.rewind(ctx) {
-		f.fit(ctx)
+		if err := f.fit(ctx); err != nil {
+			return nil, err
+		}
 		f.lat.integers(f.latents)
 		f.quantise(ctx)
 	}
@@ -144,21 +146,26 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 // A fitter is a fit in progress.
 type fitter struct {
 	*FitOptions
-	start  time.Time
-	net    *fitNet
-	lat    *fitLatents
-	nets   *nn.SOAP
-	before *Nets   // the last step of nets
-	begun  *Start  // nil without a prior
-	origin origin  // what the networks are coded from
-	prior  *Nets   // the same in numbers
-	done   int     // iterations
-	end    int     // what done comes to
-	from   float64 // where the schedule begins
-	shown  FitProgress
-	// Of steering: how often the schedule was set back, what was last taken to be
-	// missing before that part of it, and by how much more it is each time; what was
-	// missing at the last look, if there was one, and how that changes.
+	start      time.Time
+	net        *fitNet
+	lat        *fitLatents
+	nets       *nn.SOAP
+	before     *Nets   // the last step of nets
+	begun      *Start  // nil without a prior
+	rate       float64 // of the networks, times the usual one
+	origin     origin  // what the networks are coded from
+	prior      *Nets   // the same in numbers
+	done       int     // iterations
+	end        int     // what done comes to
+	from       float64 // where the schedule begins
+	paceLambda float64 // that the schedule is for: the first
+	shown      FitProgress
+	// Of steering: how often the fit began anew, and what was missing that it is to; how
+	// often the schedule was set back, what was last taken to be missing before that part
+	// of it, and by how much more it is each time; what was missing at the last look, if
+	// there was one, and how that changes.
+	restarts       int
+	far            float64
 	rewound        int
 	expected, bias float64
 	followed       bool
@@ -189,30 +196,39 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 		slices.Sort(c)
 		f.Lambda = f.startLambda(c, float64(width*height))
 	}
-	f.begun = startOf(o.Priors, &o.Arch, f.Lambda)
-	if f.origin, err = f.begun.origin(&o.Arch); err != nil {
-		return nil, err
-	}
-	f.prior = f.origin.Nets()
-	rate := 1.0
-	if f.begun != nil {
-		f.net.set(f.prior)
-		rate = priorNetRate
-	} else {
-		f.net.init(rand.New(rand.NewPCG(o.Seed, 2)), f.Lambda)
-	}
-	if f.NetRate == 0 {
-		f.NetRate = rate
-	}
-	f.lat = newFitLatents(f.net, o.Seed)
 	f.before = NewNets(&o.Arch)
 	f.latents = NewLatents(&o.Arch, width, height)
+	return f, f.begin()
+}
+
+// begin sets networks and latents to where a fit for the lambda begins.
+func (f *fitter) begin() error {
+	var err error
+	f.paceLambda = f.Lambda
+	f.begun = startOf(f.Priors, &f.Arch, f.Lambda)
+	if f.origin, err = f.begun.origin(&f.Arch); err != nil {
+		return err
+	}
+	f.prior = f.origin.Nets()
+	f.rate = f.NetRate
+	if f.begun != nil {
+		f.net.set(f.prior)
+		if f.rate == 0 {
+			f.rate = priorNetRate
+		}
+	} else {
+		f.net.init(rand.New(rand.NewPCG(f.Seed, 2)), f.Lambda)
+		if f.rate == 0 {
+			f.rate = 1
+		}
+	}
+	f.lat = newFitLatents(f.net, f.Seed)
 	f.nets, err = nn.NewSOAP(netEvery, nn.Group{Params: f.net.list(), Beta1: netBeta1, Beta2: netBeta2, Epsilon: 1e-8, MaxNorm: netNorm})
-	return f, err
+	return err
 }
 
 // fit runs the iterations.
-func (f *fitter) fit(ctx context.Context) {
+func (f *fitter) fit(ctx context.Context) error {
 	check := max(f.Iterations/20, 25) // iterations between looks at the rounded latents
 	if f.steered() {
 		check = max(f.Iterations/40, 5)
@@ -229,12 +245,17 @@ func (f *fitter) fit(ctx context.Context) {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done, f.Lambda))
+		f.iterate(paceAt(x, f.done, f.paceLambda))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)
 		}
 		f.tell("fit", f.done, f.Iterations, x)
+		if again, err := f.restart(); err != nil {
+			return err
+		} else if again {
+			x = 0
+		}
 		stride := 1 / float64(f.Iterations)
 		if f.TimeLimit > 0 {
 			now := time.Now()
@@ -255,6 +276,7 @@ func (f *fitter) fit(ctx context.Context) {
 	for i, y := range f.best.y {
 		copy(f.lat.y[i], y)
 	}
+	return nil
 }
 
 func (f *fitter) iterate(p pace) {
@@ -262,7 +284,7 @@ func (f *fitter) iterate(p pace) {
 	f.lat.see(p.temperature, p.noise)
 	f.net.step(f.Lambda, true)
 	f.weighNets()
-	f.moveNets(f.NetRate * p.netRate)
+	f.moveNets(f.rate * p.netRate)
 	f.lat.step(p.latentRate, latentBeta1, latentBeta2)
 	f.net.refresh()
 }

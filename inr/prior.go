@@ -340,13 +340,16 @@ func (s *Start) origin(a *Arch) (origin, error) {
 }
 
 // Learn runs the iterations of a fit from the first prior of the options, at its lambda,
-// which must be in the prior's range, and returns by how much the prior's parameters
+// which must be in the prior's range and not led by a target, and returns by how much the prior's parameters
 // would have had to be others for the fit to start where it ended. That is the direction
 // of Reptile (Nichol, Achiam and Schulman, "On First-Order Meta-Learning Algorithms",
 // 2018), which moves a prior so that short fits come far.
 func Learn(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Nets, error) {
 	if err := o.check(pix, width, height); err != nil {
 		return nil, err
+	}
+	if o.steered() {
+		return nil, fmt.Errorf("%w: a prior does not learn from fits with a target", ErrFit)
 	}
 	f, err := newFitter(pix, width, height, o)
 	if err != nil {
@@ -355,7 +358,9 @@ func Learn(ctx context.Context, pix []float32, width, height int, o *FitOptions)
 	if f.begun == nil || f.begun.Prior.arch != f.Arch {
 		return nil, fmt.Errorf("%w: no prior of its architecture and lambda", ErrFit)
 	}
-	f.fit(ctx)
+	if err := f.fit(ctx); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

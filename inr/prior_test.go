@@ -335,4 +335,7 @@ func TestLearn(t *testing.T) {
 	if _, err := Learn(context.Background(), pix, w, h, &FitOptions{Arch: a, Lambda: 1e-5, Iterations: 1, Priors: []*Prior{p}}); !errors.Is(err, ErrFit) {
 		t.Errorf("a lambda out of the range: error %v", err)
 	}
+	if _, err := Learn(context.Background(), pix, w, h, &FitOptions{Arch: a, TargetBPP: 1, Iterations: 1, Priors: []*Prior{p}}); !errors.Is(err, ErrFit) {
+		t.Errorf("a target: error %v", err)
+	}
 }

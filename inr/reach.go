@@ -21,7 +21,7 @@ import (
 
 const (
 	reachRounds = 8
-	overRounds  = 4     // if the fit is over
+	overRounds  = 4     // if the fit is over and keeps to its rate
 	reachRate   = 0.003 // what a rate may be too low by
 	reachError  = 0.012 // what a squared error may be off by
 	reachPart   = 0.02  // of the bits that a round may change for an error
@@ -136,7 +136,7 @@ func (f *fitter) reach(ctx context.Context) {
 			}
 		}
 		if now.need == 0 || before.need > 0 && now.mse >= before.mse || round == reachRounds-1 || ctx.Err() != nil ||
-			f.over(ctx) && round >= overRounds {
+			f.over(ctx) && round >= overRounds && !(f.TargetBPP > 0 && now.need < 0) {
 			break
 		}
 		if round > 0 {

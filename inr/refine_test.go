@@ -123,7 +123,9 @@ func TestRefineNets(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx := context.Background()
-		f.fit(ctx)
+		if err := f.fit(ctx); err != nil {
+			t.Fatal(err)
+		}
 		f.lat.integers(f.latents)
 		f.quantise(ctx)
 		cost := func() float64 {

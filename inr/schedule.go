@@ -7,13 +7,17 @@ import "math"
 // iterations, or of time where that is short, so that a fit always ends with small
 // steps.
 const (
-	temperatureStart = 0.45 // of soft rounding
+	temperatureStart = 0.45 // of soft rounding, from slowLambda up
 	temperatureEnd   = 0.03
 	noiseStart       = 0.22 // standard deviation in steps of the latents
 	noiseEnd         = 0.15
-	latentRate       = 0.16 // in steps of the latents, from rateLambda up
-	rateLambda       = 1e-3 // below it latents have further to go, and the rate rises
-	ratePower        = 0.25
+	latentRate       = 0.16 // in steps of the latents, likewise
+	// Below slowLambda latents have further to go and are to learn longer what they would
+	// best be without rounding: with their rate and the first temperature raised by such
+	// powers fits of 400 iterations cost 12 % less at quality 85, those of 1500 6 %.
+	slowLambda       = 2e-3
+	ratePower        = 0.35
+	temperaturePower = 0.2
 	latentRateEnd    = 1.0 / 1000 // of the rate
 	latentShare      = 0.5        // of the grid's mean square in each latent's
 	latentBeta1      = 0.6        // short memories: the noise is new each time, and few steps must do
@@ -37,10 +41,12 @@ type pace struct {
 func paceAt(x float64, iteration int, lambda float64) pace {
 	x = min(x, 1)
 	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
-	rate := latentRate * math.Pow(max(rateLambda/lambda, 1), ratePower)
+	further := max(slowLambda/lambda, 1)
+	rate := latentRate * math.Pow(further, ratePower)
+	temperature := temperatureStart * math.Pow(further, temperaturePower)
 	rise := min(float64(iteration+1)/netRise, 1)
 	return pace{
-		temperature: temperatureStart + (temperatureEnd-temperatureStart)*x,
+		temperature: temperature + (temperatureEnd-temperature)*x,
 		noise:       noiseStart + (noiseEnd-noiseStart)*x,
 		latentRate:  rate * cosine(1, latentRateEnd),
 		netRate:     rise * cosine(netRate, netRateEnd),

@@ -11,12 +11,12 @@ import (
 // the rate is higher, the more so the lower it is, and the quality lower. Late in the
 // schedule latents hardly move any more. So lambda then stays, and what is missing at
 // the end tells by how much this picture differs from that manner, with which the last
-// part of the schedule runs again, from another lambda. The little that is missing then
-// single latents make up, see reach.
+// part of the schedule runs again, from another lambda. Where lambda was far off at the first
+// step, all of it does. The little that is missing then single latents make up, see reach.
 const (
-	rateExcess   = 0.16 // logarithm of the rate at the start by that at the end, of 1 bpp
+	rateExcess   = 0.25 // logarithm of the rate at the start by that at the end, of 1 bpp
 	rateExcessTo = 0.75 // likewise at the lowest rates; it falls with the rate
-	qualityLack  = 4    // dB, falling off with the square of what is left
+	qualityLack  = 4.5  // dB, falling off with the square of what is left
 	rateSlope    = 0.5  // by how much the logarithm of the rate falls for one of lambda, at low rates
 	rateFlat     = 0.4  // by which that falls for each bit per pixel
 	qualitySlope = 2.1  // dB that quality falls for one of the logarithm of lambda
@@ -25,6 +25,9 @@ const (
 	steerLimit   = 0.7  // of a step of the logarithm of lambda
 	steerStart   = 0.2  // of the schedule: what is before means little
 	steerEnd     = 0.9
+	steerFar     = 0.25 // what may be missing at the first step, as a logarithm of lambda
+	restartPart  = 0.7  // of what is missing there
+	restarts     = 1    // at most
 	steerNear    = 0.03 // what may be missing at the end, as a logarithm of lambda
 	stoppedNear  = 0.2  // likewise if the fit was stopped, after which it is cooled down once more
 	rewindTo     = 0.75 // of the schedule
@@ -54,6 +57,10 @@ func (f *fitter) steer(distortion, bpp, x float64) {
 	if x < rewindTo {
 		f.expected = m
 	}
+	if !f.followed && f.rewound == 0 && f.restarts < restarts && (x < coolFrom || f.done < coolAnew) && math.Abs(m) > steerFar && f.TimeLimit == 0 {
+		f.far = m
+		return
+	}
 	// Latents follow lambda after some time. Where they are on their way, it goes on.
 	f.trend += ((m - f.lately) - f.trend) / 2
 	if !f.followed {
@@ -62,6 +69,19 @@ func (f *fitter) steer(distortion, bpp, x float64) {
 	f.lately = m
 	d := min(max(steerGain*(1+x)*(m+steerAhead*f.trend), -steerLimit), steerLimit)
 	f.Lambda = min(max(f.Lambda*math.Exp(d), MinLambda), MaxLambda)
+}
+
+// restart begins the fit anew if its first lambda turned out to be far off: networks and
+// latents are made for it, and follow another one too slowly. It reports whether it did.
+func (f *fitter) restart() (bool, error) {
+	if f.far == 0 {
+		return false, nil
+	}
+	f.Lambda = min(max(f.Lambda*math.Exp(restartPart*f.far), MinLambda), MaxLambda)
+	f.far = 0
+	f.restarts++
+	f.end = f.done + f.Iterations
+	return true, f.begin()
 }
 
 // rewind sets the fit back if its end misses the target, and reports whether it has.

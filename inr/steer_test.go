@@ -44,7 +44,9 @@ func TestReach(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.fit(context.Background())
+		if err := f.fit(context.Background()); err != nil {
+			t.Fatal(err)
+		}
 		f.lat.integers(f.latents)
 		f.quantise(context.Background())
 		before := f.result()

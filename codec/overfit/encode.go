@@ -130,8 +130,12 @@ func (e *encoder) fit(r image.Rectangle, fo *inr.FitOptions) (*inr.Fitted, []byt
 }
 
 // sizeTries is how many fits may try to keep to a rate. More than one are needed only
-// where the networks alone take too much of it, each with smaller ones.
-const sizeTries = 4
+// where the networks alone take too much of it, each with smaller ones, or for a lower rate
+// where these are the smallest.
+const (
+	sizeTries = 4
+	lessBytes = 0.9
+)
 
 // tile codes tile i within the budget.
 func (e *encoder) tile(i int, b *budget) ([]byte, *inr.Fitted, error) {
@@ -190,8 +194,12 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 		if best == nil || len(data) < len(bestData) {
 			best, bestData = f, data
 		}
-		if float64(len(data)) <= bytes || spend.preset == 0 || e.over() {
+		if float64(len(data)) <= bytes || e.over() {
 			break
+		}
+		if spend.preset == 0 {
+			fo.TargetBPP *= lessBytes * bytes / float64(len(data))
+			continue
 		}
 		spend.preset--
 		fo.Arch = e.options(r, spend).Arch
