@@ -36,7 +36,7 @@ type FitOptions struct {
 	// within 0.1 dB unless it is out of reach. At most one may be set.
 	TargetBPP, TargetPSNR float64
 	// Iterations of fitting, 0..MaxIterations: some 150 for a draft, 10000 for the best.
-	// A target may take up to half as many again.
+	// A target may take up to 0.7 times as many again.
 	Iterations int
 	// TimeLimit, if above 0, makes the schedule end by then: the fit takes larger
 	// strides as the time runs out. The result then depends on the machine's speed.
