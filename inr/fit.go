@@ -158,7 +158,8 @@ type fitter struct {
 	done       int     // iterations
 	end        int     // what done comes to
 	from       float64 // where the schedule begins
-	paceLambda float64 // that the schedule is for: the first
+	first      int     // iteration of the fit as it last began
+	paceLambda float64 // that the schedule is for: that of then
 	shown      FitProgress
 	// Of steering: how often the fit began anew, and what was missing that it is to; how
 	// often the schedule was set back, what was last taken to be missing before that part
@@ -204,7 +205,7 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 // begin sets networks and latents to where a fit for the lambda begins.
 func (f *fitter) begin() error {
 	var err error
-	f.paceLambda = f.Lambda
+	f.first, f.paceLambda = f.done, f.Lambda
 	f.begun = startOf(f.Priors, &f.Arch, f.Lambda)
 	if f.origin, err = f.begun.origin(&f.Arch); err != nil {
 		return err
@@ -245,7 +246,7 @@ func (f *fitter) fit(ctx context.Context) error {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done, f.paceLambda))
+		f.iterate(paceAt(x, f.done-f.first, f.paceLambda))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)
