@@ -238,6 +238,12 @@ func (p *Prior) Suits(a *Arch) bool {
 	return own == *a
 }
 
+// Covers reports whether the prior was made for fits at such a lambda.
+func (p *Prior) Covers(lambda float64) bool {
+	const slack = 1 + 1e-6 // the range's ends were rounded
+	return lambda*slack >= float64(p.low) && lambda <= float64(p.high)*slack
+}
+
 // Networks returns the prior's networks for the architecture a, as [Quantised.Fit] makes
 // them, with those weights of the synthesis that latents are multiplied with times
 // 2^(gain/4), rounded. The error wraps ErrNetworks.
@@ -317,9 +323,7 @@ func startOf(priors []*Prior, a *Arch, lambda float64) *Start {
 	var s *Start
 	off := math.Inf(1)
 	for _, p := range priors {
-		// The range's ends were rounded.
-		const slack = 1 + 1e-6
-		if !p.Suits(a) || lambda*slack < float64(p.low) || lambda > float64(p.high)*slack {
+		if !p.Suits(a) || !p.Covers(lambda) {
 			continue
 		}
 		middle := math.Sqrt(float64(p.low) * float64(p.high))

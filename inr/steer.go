@@ -160,28 +160,28 @@ func (o *FitOptions) startLambda(c []float32, n float64) float64 {
 	return min(max(part*2*math.Ln2*step*step/12, usual/2, 1e-6), 0.1)
 }
 
-// EstimateBits returns about the bits that the latents of a fit will take: those of the
-// target, or what is counted likewise for its lambda. Of the options it takes these and the
-// number of channels; pix is as [Fit] takes it. It is good for a factor of two and takes as
-// long as half an iteration.
-func EstimateBits(pix []float32, width, height int, o *FitOptions) float64 {
-	if o.TargetBPP > 0 {
-		return o.TargetBPP * float64(width*height)
-	}
+// Estimate returns the lambda that a fit begins with, the options' or one for their target,
+// and about the bits that its latents will take: those of the target, or what a Haar
+// transform has at that lambda. Of the options it takes these and the number of channels; pix
+// is as [Fit] takes it. The bits are good for a factor of two; it takes as long as half an
+// iteration.
+func Estimate(pix []float32, width, height int, o *FitOptions) (lambda, bits float64) {
 	c := haar(pix, o.Arch.Channels, width, height)
-	lambda := o.Lambda
+	lambda = o.Lambda
 	if o.steered() {
 		slices.Sort(c)
 		lambda = o.startLambda(c, float64(width*height))
 	}
+	if o.TargetBPP > 0 {
+		return lambda, o.TargetBPP * float64(width*height)
+	}
 	step := math.Sqrt(lambda * 12 / (2 * math.Ln2))
-	bits := 0.0
 	for _, v := range c {
 		if v := float64(v) / step; v > nonzeroFrom {
 			bits += nonzeroBits + math.Log2(v)
 		}
 	}
-	return bits
+	return lambda, bits
 }
 
 // haar returns the magnitudes of the coefficients but for the means.

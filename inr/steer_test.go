@@ -113,9 +113,9 @@ func blockMeans(pix []float32, w, h, n int) []float64 {
 	return m
 }
 
-// TestEstimateBits: what is expected for a lambda, or for the PSNR of a fit with it, is not
-// far from what a short fit takes.
-func TestEstimateBits(t *testing.T) {
+// TestEstimate: the lambda is the one that a fit begins with, and what is expected for a lambda, or for the PSNR of a fit with it, is not
+// far from what a short fit takes in bits.
+func TestEstimate(t *testing.T) {
 	const w, h = 96, 80
 	pix := deadLeaves(4, 1, w, h)
 	for _, lambda := range []float64{1e-2, 1e-3} {
@@ -124,15 +124,18 @@ func TestEstimateBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		byLambda := EstimateBits(pix, w, h, &o)
-		byPSNR := EstimateBits(pix, w, h, &FitOptions{Arch: o.Arch, TargetPSNR: f.PSNR})
+		same, byLambda := Estimate(pix, w, h, &o)
+		near, byPSNR := Estimate(pix, w, h, &FitOptions{Arch: o.Arch, TargetPSNR: f.PSNR})
+		if same != lambda || near < lambda/3 || near > lambda*3 {
+			t.Errorf("lambda %v: %v and, for %.2f dB, %v", lambda, same, f.PSNR, near)
+		}
 		for _, got := range []float64{byLambda, byPSNR} {
 			if got < f.LatentBits/2.5 || got > f.LatentBits*2.5 {
 				t.Errorf("lambda %v: %.0f and, for %.2f dB, %.0f bits expected, %.0f taken", lambda, byLambda, f.PSNR, byPSNR, f.LatentBits)
 			}
 		}
 	}
-	if got := EstimateBits(pix, w, h, &FitOptions{TargetBPP: 0.5}); got != 0.5*w*h {
+	if _, got := Estimate(pix, w, h, &FitOptions{Arch: Arch{Channels: 1}, TargetBPP: 0.5}); got != 0.5*w*h {
 		t.Errorf("%v bits for 0.5 bpp", got)
 	}
 }

@@ -180,9 +180,10 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 	default:
 		fo.TargetBPP = 8 * max(bytes, 1) / float64(r.Dx()*r.Dy())
 	}
-	// What a prior is for costs little, whatever the rate.
-	if !slices.ContainsFunc(e.priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) }) {
-		spend = spend.fit(inr.EstimateBits(read(e.src, r), r.Dx(), r.Dy(), fo))
+	// Networks cost little, whatever the rate, if they start from a prior.
+	lambda, bits := inr.Estimate(read(e.src, r), r.Dx(), r.Dy(), fo)
+	if !slices.ContainsFunc(e.priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) && p.Covers(lambda) }) {
+		spend = spend.fit(bits)
 		fo.Arch = e.options(r, spend).Arch
 	}
 	for range sizeTries {

@@ -190,6 +190,39 @@ func TestPriorChoice(t *testing.T) {
 	}
 }
 
+// TestPriorRange: a prior serves the lambdas that it was made for, with its own networks
+// however small the picture; at others a file is the one that there is without the prior.
+func TestPriorRange(t *testing.T) {
+	const side, low, high = 48, 40, 60
+	m := dataset.DeadLeaves(side, side, 2)
+	small, own := inr.Presets[0].Name, inr.Presets[efforts[0].preset]
+	p, err := inr.FreshPrior(own.Arch(1024, 1024, 3), Lambda(high), Lambda(low), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target   codec.Target
+		preset   string
+		withThat bool
+	}{
+		{codec.Target{Kind: codec.TargetQuality, Value: 50}, own.Name, true},
+		{codec.Target{Kind: codec.TargetQuality, Value: 20}, small, false},
+		{codec.Target{Kind: codec.TargetPSNR, Value: 20}, small, false},
+	} {
+		o := options(c.target.Kind, c.target.Value)
+		o.Weights = []codec.Weights{p}
+		with := codectest.Encode(t, m, o)
+		o.Weights = []codec.Weights{WithoutPrior}
+		without := codectest.Encode(t, m, o)
+		if i := describe(t, with); i.Preset != c.preset || (len(i.Priors) == 1) != c.withThat {
+			t.Errorf("%v: preset %s, priors %v", c.target, i.Preset, i.Priors)
+		}
+		if bytes.Equal(with, without) == c.withThat {
+			t.Errorf("%v: the prior used: %v", c.target, !c.withThat)
+		}
+	}
+}
+
 type other struct{}
 
 func (other) Hash() (h [32]byte) { return h }
