@@ -44,14 +44,14 @@
 //
 // # Speed
 //
-// Milliseconds for a 768x512 picture of 0.6 bit per pixel, preset l (1903
-// multiplications per pixel), on one core of a Sapphire Rapids, the least of eight
-// runs beside other load:
+// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l (1903
+// multiplications per pixel), on one core of a shared AMD EPYC (Zen 4), the least of
+// eight runs each of BenchmarkStages and, together, BenchmarkDecode:
 //
 //	           latents   picture   together
-//	generic        270       119   1.0 MP/s
-//	AVX2            17        17   12 MP/s
-//	AVX-512         14        14   14 MP/s
+//	generic        322       112        401   1.0 MP/s
+//	AVX2            21        16         41   9.5 MP/s
+//	AVX-512         20        15         40   9.7 MP/s
 //
 // Latents take one core, since each depends on those before; the picture takes all that
 // there are.
