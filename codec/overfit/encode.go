@@ -80,7 +80,7 @@ func (e *encoder) largestPrior() int64 {
 // embed writes the prior of the first fit that has one, if priors are to be in the file.
 // No other is used after that.
 func (e *encoder) embed(f *inr.Fitted, w *codec.SectionWriter) error {
-	if !e.o.EmbedWeights || e.embedded || f == nil || f.Start == nil {
+	if !e.o.EmbedWeights || e.embedded || f.Start == nil {
 		return nil
 	}
 	e.embedded = true
@@ -152,18 +152,19 @@ func (e *encoder) tile(i int, b *budget) ([]byte, *inr.Fitted, error) {
 			return nil, nil, err
 		}
 	}
-	if kind != codec.TargetSize {
+	// A fit of very few bytes or iterations may be worse than nothing.
+	flat, data, err := e.flat(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	tooLong := kind == codec.TargetSize && float64(len(bestData)) > bytes
+	if !tooLong && best.MSE <= flat.MSE {
 		return bestData, best, nil
 	}
-	// A fit of very few bytes may be worse than nothing.
-	data, mse, err := e.flat(r)
-	if err != nil || float64(len(bestData)) <= bytes && best.MSE <= mse {
-		return bestData, best, err
-	}
-	if float64(len(data)) > bytes {
+	if tooLong && float64(len(data)) > bytes {
 		return nil, nil, codec.UnsupportedError(fmt.Sprintf("overfit: a size of %.0f bytes: too small", e.o.Target.Value))
 	}
-	return data, nil, nil
+	return data, flat, nil
 }
 
 // fitTo fits tile i, in so many bytes if it can.
@@ -221,11 +222,11 @@ func (e *encoder) tell(i int, p inr.FitProgress) {
 	})
 }
 
-// flat returns the stream of the tile's mean colour, the shortest there is, and about its
-// mean squared error.
-func (e *encoder) flat(r image.Rectangle) (data []byte, mse float64, err error) {
+// flat returns the tile's mean colour as a fit, with about its error, and its stream, the
+// shortest there is.
+func (e *encoder) flat(r image.Rectangle) (*inr.Fitted, []byte, error) {
 	a := e.options(r, effort{}).Arch
-	q := inr.NewQuantised(&a)
+	f := &inr.Fitted{Arch: a, Nets: inr.NewQuantised(&a), Latents: inr.NewLatents(&a, r.Dx(), r.Dy())}
 	v := read(e.src, r)
 	n := r.Dx() * r.Dy()
 	bias := a.Layout()[inr.SynB2]
@@ -236,12 +237,12 @@ func (e *encoder) flat(r image.Rectangle) (data []byte, mse float64, err error) 
 			squares += float64(s) * float64(s)
 		}
 		mean := sum / float64(n)
-		mse += (squares/float64(n) - mean*mean) / float64(a.Channels)
-		step := math.Ldexp(1, int(q.Step[bias.Module]))
-		q.Ints[bias.Module][bias.Offset+c] = int32(math.Round(mean * step))
+		f.MSE += max(squares/float64(n)-mean*mean, 0) / float64(a.Channels)
+		step := math.Ldexp(1, int(f.Nets.Step[bias.Module]))
+		f.Nets.Ints[bias.Module][bias.Offset+c] = int32(math.Round(mean * step))
 	}
-	data, err = inr.EncodeStream(&a, q, inr.NewLatents(&a, r.Dx(), r.Dy()), nil)
-	return data, mse, err
+	data, err := inr.EncodeStream(&f.Arch, f.Nets, f.Latents, nil)
+	return f, data, err
 }
 
 // A budget divides a rate or an error among tiles in the proportion in which drafts of
@@ -350,9 +351,7 @@ func (b *budget) mse(i int) float64 {
 // spend takes what tile i took off the budget. There is no fit if it became its mean.
 func (b *budget) spend(i, bytes int, f *inr.Fitted) {
 	b.bytesLeft -= float64(bytes)
-	if f != nil {
-		b.errorLeft -= f.MSE * b.pixels[i]
-	}
+	b.errorLeft -= f.MSE * b.pixels[i]
 }
 
 func sum(v []float64) float64 {

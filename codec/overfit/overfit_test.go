@@ -463,6 +463,7 @@ func TestCancel(t *testing.T) {
 // TestStop stops after some work and at once, and limits the time, with one tile and with
 // several: there is a file each time, which keeps to its size.
 func TestStop(t *testing.T) {
+	const stopAt = 30 // iterations
 	m := dataset.DeadLeaves(90, 80, 6)
 	for _, name := range []string{"overfit", "overfit-tiles"} {
 		for _, target := range []codec.Target{{Kind: codec.TargetQuality, Value: 50}, {Kind: codec.TargetSize, Value: 1500}, {Kind: codec.TargetPSNR, Value: 28}} {
@@ -473,7 +474,7 @@ func TestStop(t *testing.T) {
 				stop := make(chan struct{})
 				var last codec.Status
 				o.Status = func(s codec.Status) {
-					if last = s; when == "later" && s.Iteration == 30 && s.Stage != "" {
+					if last = s; when == "later" && s.Iteration == stopAt && s.Stage != "" {
 						select {
 						case <-stop:
 						default:
@@ -496,10 +497,18 @@ func TestStop(t *testing.T) {
 				}
 				db := psnr(t, m, mustDecode(t, file, 0))
 				t.Logf("%s: %d bytes, %.2f dB, iteration %d of %d", what, len(file), db, last.Iteration, last.Iterations)
-				if db < 11 || when == "later" && name == "overfit" && db < 19 { // the mean colour has 11.8
+				if db < 11.5 { // the mean colour has 11.8
 					t.Errorf("%s: %.2f dB", what, db)
 				}
-				if when == "later" && name == "overfit" && (last.Iteration < 30 || last.Iteration > 100) {
+				// A stopped fit that has the time for it ends as well as a whole one of few iterations.
+				cooled := stopAt + 16
+				if target.Kind != codec.TargetQuality {
+					cooled = stopAt + 3*16
+				}
+				if when == "later" && name == "overfit" && last.Iteration >= cooled && db < 19 {
+					t.Errorf("%s: %.2f dB", what, db)
+				}
+				if when == "later" && name == "overfit" && (last.Iteration < stopAt || last.Iteration > stopAt+70) {
 					t.Errorf("%s: iteration %d of %d", what, last.Iteration, last.Iterations)
 				}
 			}
