@@ -50,7 +50,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(t, kodak, measured(t, "overfit.json"), measured(t, "learned.json"))} {
+	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(t, kodak, measured(t, "overfit.json"), measured(t, "overfit-e3.json"), measured(t, "learned.json"))} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(text, begin)
 		old, after, closed := strings.Cut(rest, end)
