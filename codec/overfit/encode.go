@@ -348,7 +348,7 @@ func (b *budget) mse(i int) float64 {
 	return max(b.errorLeft*b.errors[i]/sum(b.errors[i:])/b.pixels[i], 1e-9)
 }
 
-// spend takes what tile i took off the budget. There is no fit if it became its mean.
+// spend takes what tile i took off the budget.
 func (b *budget) spend(i, bytes int, f *inr.Fitted) {
 	b.bytesLeft -= float64(bytes)
 	b.errorLeft -= f.MSE * b.pixels[i]
