@@ -77,6 +77,7 @@ const (
 
 // cooling is how far that has come.
 type cooling struct {
+	limit       time.Duration
 	start, last time.Time
 	stride      float64 // of x, 0 before it begins
 }
@@ -88,7 +89,7 @@ func (c *cooling) next(x *float64) bool {
 		c.start, c.last, c.stride = time.Now(), time.Now(), (1-*x)/coolIterations
 		return true
 	}
-	left := coolTime - time.Since(c.start)
+	left := c.limit - time.Since(c.start)
 	c.stride = max(c.stride, (1-*x)*float64(time.Since(c.last))/float64(left))
 	c.last = time.Now()
 	return left > 0

@@ -127,6 +127,11 @@ func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (
 	if err != nil {
 		return nil, err
 	}
+	return f.run(ctx)
+}
+
+// run is the whole fit.
+func (f *fitter) run(ctx context.Context) (*Fitted, error) {
 	for again := true; again; again = f.rewind(ctx) {
 		if err := f.fit(ctx); err != nil {
 			return nil, err
@@ -160,6 +165,7 @@ type fitter struct {
 	from       float64 // where the schedule begins
 	first      int     // iteration of the fit as it last began
 	paceLambda float64 // that the schedule is for: that of then
+	coolTime   time.Duration
 	shown      FitProgress
 	// Of steering: how often the fit began anew, and what was missing that it is to; how
 	// often the schedule was set back, what was last taken to be missing before that part
@@ -187,7 +193,7 @@ type fitState struct {
 func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error) {
 	target := &nn.Tensor{C: o.Arch.Channels, H: height, W: width, Data: pix}
 	options := *o
-	f := &fitter{FitOptions: &options, start: time.Now(), best: fitState{loss: math.Inf(1)}, end: o.Iterations}
+	f := &fitter{FitOptions: &options, start: time.Now(), best: fitState{loss: math.Inf(1)}, end: o.Iterations, coolTime: coolTime}
 	var err error
 	if f.net, err = newFitNet(o.Arch, target, o.Pool); err != nil {
 		return nil, err
@@ -236,7 +242,7 @@ func (f *fitter) fit(ctx context.Context) error {
 	}
 	x := f.from
 	before := f.start
-	cooled := cooling{}
+	cooled := cooling{limit: f.coolTime}
 	for f.done < f.end && x < 1 && ctx.Err() == nil && !f.late() {
 		if f.stopped() {
 			if !cooled.next(&x) {

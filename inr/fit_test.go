@@ -194,6 +194,55 @@ func TestFitCut(t *testing.T) {
 	}
 }
 
+// TestFitCooled: a fit that is stopped early, and has the time for what it does then, comes far
+// above the mean colour, whether it has a target or not.
+func TestFitCooled(t *testing.T) {
+	const w, h, stopAt, above = 90, 80, 30, 7 // dB
+	pix := deadLeaves(6, 3, w, h)
+	mean := psnr(variance(pix, 3))
+	for name, o := range map[string]FitOptions{
+		"lambda": {Lambda: 9.5e-4}, "rate": {TargetBPP: 1.6}, "PSNR": {TargetPSNR: 28},
+	} {
+		stop := make(chan struct{})
+		o.Arch, o.Iterations, o.Refine, o.Stop = Presets[0].Arch(w, h, 3), 14000, 1, stop
+		o.Progress = func(p FitProgress) {
+			if p.Phase == "fit" && p.Iteration == stopAt {
+				close(stop)
+			}
+		}
+		f, err := newFitter(pix, w, h, &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.coolTime = time.Hour
+		r, err := f.run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %.2f dB at %.3f bpp after %d iterations, %.2f dB for the mean colour", name, r.PSNR, r.BPP, r.Iterations, mean)
+		if r.PSNR < mean+above {
+			t.Errorf("%s: %.2f dB, %.2f for the mean colour", name, r.PSNR, mean)
+		}
+		if r.Iterations < stopAt+coolIterations || r.Iterations > stopAt+70 {
+			t.Errorf("%s: %d iterations", name, r.Iterations)
+		}
+	}
+}
+
+// variance returns the mean of the channels' variances.
+func variance(pix []float32, channels int) float64 {
+	n, v := len(pix)/channels, 0.0
+	for c := range channels {
+		sum, squares := 0.0, 0.0
+		for _, s := range pix[c*n : (c+1)*n] {
+			sum += float64(s)
+			squares += float64(s) * float64(s)
+		}
+		v += (squares - sum*sum/float64(n)) / float64(len(pix))
+	}
+	return v
+}
+
 // TestFitPrior: networks of another fit are a better start, and cost less.
 func TestFitPrior(t *testing.T) {
 	const w, h = 56, 48

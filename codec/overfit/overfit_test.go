@@ -461,7 +461,8 @@ func TestCancel(t *testing.T) {
 }
 
 // TestStop stops after some work and at once, and limits the time, with one tile and with
-// several: there is a file each time, which keeps to its size.
+// several: there is a file each time, which keeps to its size and is no worse than the mean
+// colour. How much better depends on the machine here, and not in inr.TestFitCooled.
 func TestStop(t *testing.T) {
 	const stopAt = 30 // iterations
 	m := dataset.DeadLeaves(90, 80, 6)
@@ -498,14 +499,6 @@ func TestStop(t *testing.T) {
 				db := psnr(t, m, mustDecode(t, file, 0))
 				t.Logf("%s: %d bytes, %.2f dB, iteration %d of %d", what, len(file), db, last.Iteration, last.Iterations)
 				if db < 11.5 { // the mean colour has 11.8
-					t.Errorf("%s: %.2f dB", what, db)
-				}
-				// A stopped fit that has the time for it ends as well as a whole one of few iterations.
-				cooled := stopAt + 16
-				if target.Kind != codec.TargetQuality {
-					cooled = stopAt + 3*16
-				}
-				if when == "later" && name == "overfit" && last.Iteration >= cooled && db < 19 {
 					t.Errorf("%s: %.2f dB", what, db)
 				}
 				if when == "later" && name == "overfit" && (last.Iteration < stopAt || last.Iteration > stopAt+70) {
