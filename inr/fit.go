@@ -252,7 +252,7 @@ func (f *fitter) fit(ctx context.Context) error {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done-f.first, f.paceLambda))
+		f.iterate(paceAt(x, f.done-f.first, f.paceLambda, f.begun == nil && !f.steered()))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)
@@ -289,8 +289,11 @@ func (f *fitter) fit(ctx context.Context) error {
 func (f *fitter) iterate(p pace) {
 	clearGradients(f.net.grad)
 	f.lat.see(p.temperature, p.noise)
-	f.net.step(f.Lambda, true)
+	f.net.step(f.Lambda*p.lambda, true)
 	f.weighNets()
+	if p.zeroMeans {
+		f.net.keepMeans()
+	}
 	f.moveNets(f.rate * p.netRate)
 	f.lat.step(p.latentRate, latentBeta1, latentBeta2)
 	f.net.refresh()

@@ -106,6 +106,53 @@ func TestFitPicture(t *testing.T) {
 	}
 }
 
+// TestFitFromNothing: at first means of predictions stay zero and rate weighs more, unless
+// the fit is not eased, and later neither is so.
+func TestFitFromNothing(t *testing.T) {
+	const w, h = 48, 40
+	const lambda = slowLambda / 8
+	if p := paceAt(0, 0, lambda, false); p.lambda != 1 || p.zeroMeans {
+		t.Errorf("not eased: %+v", p)
+	}
+	if p := paceAt(lambdaFrom/2, 0, lambda, true); p.lambda != 4.5 {
+		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.lambda)
+	}
+	if p := paceAt(0, 0, slowLambda/100, true); p.lambda != lambdaMore {
+		t.Errorf("at low lambda: %+v", p)
+	}
+	if p := paceAt(0, 0, slowLambda*2, true); p.lambda != 1 || !p.zeroMeans {
+		t.Errorf("at high lambda: %+v", p)
+	}
+	f, err := newFitter(deadLeaves(4, 3, w, h), w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 3), Lambda: lambda, Pool: fitPool(t, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := func() (means, scales float64) {
+		for _, id := range []TensorID{ARMW3, ARMWl, ARMB3} {
+			v := f.net.params[id].Data
+			for i := range v {
+				if i < len(v)/2 {
+					means += math.Abs(float64(v[i]))
+				} else {
+					scales += math.Abs(float64(v[i]))
+				}
+			}
+		}
+		return means, scales
+	}
+	_, before := outputs()
+	for i := range 5 {
+		f.iterate(paceAt(0, i, lambda, true))
+	}
+	if means, scales := outputs(); means != 0 || scales == before {
+		t.Errorf("weights of means are %v, want 0; those of scales went from %v to %v", means, before, scales)
+	}
+	f.iterate(paceAt(meanFrom, 5, lambda, true))
+	if means, _ := outputs(); means == 0 {
+		t.Error("means were not learnt later")
+	}
+}
+
 // TestFitWorkers: the number of workers does not change a bit.
 func TestFitWorkers(t *testing.T) {
 	const w, h = 67, 45

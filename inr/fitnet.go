@@ -199,6 +199,14 @@ func clearGradients(n *Nets) {
 	}
 }
 
+// keepMeans clears the gradients of what makes the means of predictions.
+func (f *fitNet) keepMeans() {
+	for _, id := range []TensorID{ARMW3, ARMWl, ARMB3} {
+		g := f.params[id].Grad
+		clear(g[:len(g)/2])
+	}
+}
+
 // set takes over the parameters of other networks.
 func (f *fitNet) set(n *Nets) {
 	f.nets.set(n)

@@ -30,25 +30,46 @@ const (
 	netNorm          = 0.1 // bound of the gradient of all networks
 	netEvery         = 1   // steps between SOAP's new bases
 	netRise          = 20  // iterations in which the rate rises: SOAP's first bases are poor
+	// Networks that begin from nothing soon learn to predict latents of the finest grid from
+	// their neighbours, and then it carries brightness, which coarser grids would for
+	// fewer bits, and keeps it: 24 to 90 % of its latents are not zero at the end. So up
+	// to meanFrom all means stay zero, which leaves 3 to 10 %: fits of 1000 iterations cost
+	// 3 % less at quality 50, those of 3000 4 %. Below slowLambda that is not enough, and
+	// until lambdaFrom the rate weighs more, falling from slowLambda's or lambdaMore times
+	// the usual: 2.5 % less at quality 75, with means alone 0.7 % more.
+	meanFrom   = 0.1
+	lambdaFrom = 0.2
+	lambdaMore = 10
 )
 
 // A pace is the settings of one iteration.
 type pace struct {
 	temperature, noise  float64
 	latentRate, netRate float64
+	lambda              float64 // that weighs the rate, times the fit's
+	zeroMeans           bool    // of the context network
 }
 
-func paceAt(x float64, iteration int, lambda float64) pace {
+// paceAt returns the pace at x of a fit for lambda, after so many iterations. That it is eased
+// says that networks begin from nothing; a fit with a target is not, for what steers it early on
+// goes by how far it usually is.
+func paceAt(x float64, iteration int, lambda float64, eased bool) pace {
 	x = min(x, 1)
 	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
 	further := max(slowLambda/lambda, 1)
 	rate := latentRate * math.Pow(further, ratePower)
 	temperature := temperatureStart * math.Pow(further, temperaturePower)
 	rise := min(float64(iteration+1)/netRise, 1)
-	return pace{
+	p := pace{
 		temperature: temperature + (temperatureEnd-temperature)*x,
 		noise:       noiseStart + (noiseEnd-noiseStart)*x,
 		latentRate:  rate * cosine(1, latentRateEnd),
 		netRate:     rise * cosine(netRate, netRateEnd),
+		lambda:      1,
 	}
+	if eased {
+		p.lambda += (min(further, lambdaMore) - 1) * max(1-x/lambdaFrom, 0)
+		p.zeroMeans = x < meanFrom
+	}
+	return p
 }
