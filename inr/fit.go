@@ -177,6 +177,7 @@ type fitter struct {
 	expected, bias float64
 	followed       bool
 	lately, trend  float64
+	nearest        end
 	best           fitState
 	latents        Latents // integers, and the networks for them
 	q              *Quantised

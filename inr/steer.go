@@ -29,6 +29,7 @@ const (
 	restartPart  = 0.7  // of what is missing there
 	restarts     = 1    // at most
 	steerNear    = 0.03 // what may be missing at the end, as a logarithm of lambda
+	steerOff     = 0.2  // likewise for an earlier end, fitted less, to be taken that was nearer
 	stoppedNear  = 0.2  // likewise if the fit was stopped, after which it is cooled down once more
 	rewindTo     = 0.75 // of the schedule
 	rewinds      = 2    // at most
@@ -84,10 +85,39 @@ func (f *fitter) restart() (bool, error) {
 	return true, f.begin()
 }
 
-// rewind sets the fit back if its end misses the target, and reports whether it has.
-// A fit whose time is limited ends where it ends.
+// An end is what a fit with a target came to, and what was missing.
+type end struct {
+	missing, lambda, weightBits float64
+	q                           *Quantised
+	latents                     Latents
+	y                           [][]float32
+}
+
+// keep notes the end that the fit has come to.
+func (f *fitter) keep(missing float64) {
+	e := end{missing, f.Lambda, f.weightBits, f.q.Clone(), NewLatents(&f.Arch, f.net.w, f.net.h), nil}
+	for i, g := range f.latents {
+		copy(e.latents[i].V, g.V)
+		e.y = append(e.y, slices.Clone(f.lat.y[i]))
+	}
+	f.nearest = e
+}
+
+// back sets the fit to the end that was nearest.
+func (f *fitter) back() {
+	e := &f.nearest
+	f.Lambda, f.weightBits, f.q, f.latents = e.lambda, e.weightBits, e.q, e.latents
+	for i, y := range e.y {
+		copy(f.lat.y[i], y)
+	}
+	f.net.set(f.q.Nets())
+}
+
+// rewind sets the fit back if its end misses the target, and reports whether it has. The last
+// time it rather takes an earlier end that was nearer. A fit whose time is limited ends where
+// it ends.
 func (f *fitter) rewind(ctx context.Context) bool {
-	if !f.steered() || f.rewound == rewinds || f.TimeLimit > 0 || f.Iterations == 0 || ctx.Err() != nil {
+	if !f.steered() || f.TimeLimit > 0 || f.Iterations == 0 || ctx.Err() != nil {
 		return false
 	}
 	near := steerNear
@@ -100,6 +130,16 @@ func (f *fitter) rewind(ctx context.Context) bool {
 	m := f.missing(distortion, bpp, 0)
 	if math.Abs(m) < near {
 		return false
+	}
+	nearer := f.rewound == 0 || math.Abs(m) < math.Abs(f.nearest.missing)
+	if f.rewound == rewinds {
+		if !nearer && math.Abs(m) > steerOff {
+			f.back()
+		}
+		return false
+	}
+	if nearer {
+		f.keep(m)
 	}
 	f.bias += m - f.expected
 	f.followed = false

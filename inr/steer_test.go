@@ -1,6 +1,7 @@
 package inr
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"testing"
@@ -32,6 +33,52 @@ func TestFitTarget(t *testing.T) {
 		if o.TargetPSNR > 0 && math.Abs(f.PSNR-o.TargetPSNR) > 0.1 {
 			t.Errorf("%v dB, want %v", f.PSNR, o.TargetPSNR)
 		}
+	}
+}
+
+// TestNearestEnd: after two ends that are further off a fit takes the first again, as it was.
+func TestNearestEnd(t *testing.T) {
+	const w, h = 48, 40
+	ctx := context.Background()
+	o := &FitOptions{Arch: Presets[0].Arch(w, h, 1), TargetPSNR: 30, Iterations: 60}
+	f, err := newFitter(deadLeaves(8, 1, w, h), w, h, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish := func() {
+		if err := f.fit(ctx); err != nil {
+			t.Fatal(err)
+		}
+		f.lat.integers(f.latents)
+		f.quantise(ctx)
+	}
+	finish()
+	first := f.result()
+	stream, err := EncodeStream(&f.Arch, first.Nets, first.Latents, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.TargetPSNR = first.PSNR + 3
+	if !f.rewind(ctx) {
+		t.Fatal("3 dB too low, and the fit goes on with that")
+	}
+	f.from, f.end = 0, f.done+20
+	f.Lambda *= 100
+	finish()
+	if second := f.result(); second.PSNR > first.PSNR {
+		t.Fatalf("%v dB with more lambda, %v with less", second.PSNR, first.PSNR)
+	}
+	f.rewound = rewinds
+	if f.rewind(ctx) {
+		t.Error("more rewinds than there may be")
+	}
+	got := f.result()
+	again, err := EncodeStream(&f.Arch, got.Nets, got.Latents, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again, stream) || got.PSNR != first.PSNR || got.Lambda != first.Lambda || got.WeightBits != first.WeightBits {
+		t.Errorf("%v dB at lambda %v, the first end had %v at %v", got.PSNR, got.Lambda, first.PSNR, first.Lambda)
 	}
 }
 
