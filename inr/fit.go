@@ -140,7 +140,7 @@ func (f *fitter) run(ctx context.Context) (*Fitted, error) {
 		f.quantise(ctx)
 	}
 	f.refineNets(ctx)
-	f.refine(ctx)
+	f.decide(ctx, f.Refine, f.Lambda)
 	f.reach(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func (f *fitter) fit(ctx context.Context) error {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done-f.first, f.paceLambda, f.begun == nil && !f.steered()))
+		f.iterate(paceAt(x, f.done-f.first, f.paceLambda, f.begun == nil))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)

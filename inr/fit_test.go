@@ -107,12 +107,12 @@ func TestFitPicture(t *testing.T) {
 }
 
 // TestFitFromNothing: at first means of predictions stay zero and rate weighs more, unless
-// the fit is not eased, and later neither is so.
+// the fit is from a prior, and later neither is so.
 func TestFitFromNothing(t *testing.T) {
 	const w, h = 48, 40
 	const lambda = slowLambda / 8
 	if p := paceAt(0, 0, lambda, false); p.lambda != 1 || p.zeroMeans {
-		t.Errorf("not eased: %+v", p)
+		t.Errorf("from a prior: %+v", p)
 	}
 	if p := paceAt(lambdaFrom/2, 0, lambda, true); p.lambda != 4.5 {
 		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.lambda)

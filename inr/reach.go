@@ -18,13 +18,20 @@ import (
 // with a curvature h of each grid, measured, and those come first that cost least for
 // each bit that they change. What the contexts of others make of it shows when all is
 // measured, and the next round has less to make up.
+//
+// To save bits so is of no use where most latents are zero: what one saves, those have more of
+// it whose context it is. Decisions on all latents, as if bits cost more, then lead below the rate.
 
 const (
+	reachTries  = 4
 	reachRounds = 8
 	overRounds  = 4     // if the fit is over and keeps to its rate
 	reachRate   = 0.003 // what a rate may be too low by
 	reachError  = 0.012 // what a squared error may be off by
 	reachPart   = 0.02  // of the bits that a round may change for an error
+	reachLess   = 1.1   // after a round with too many bits, besides what it had more of them
+	reachSingle = 0.01  // part of the bits that single latents may save
+	reachDearer = 20    // by how much more bits cost, for each part of the rate that they exceed it by
 	reachGrids  = 3     // of which latents are moved, from the finest
 )
 
@@ -114,18 +121,33 @@ func (r *reacher) propose(add bool) {
 	})
 }
 
-// reach moves latents until the target is reached, or until it is no use: bits that do
-// not make the picture better are not spent.
+// reach makes up what is missing for the target.
 func (f *fitter) reach(ctx context.Context) {
 	if !f.steered() {
 		return
 	}
 	r := f.newReacher()
+	for try := range reachTries {
+		need := r.approach(ctx, try == reachTries-1)
+		if f.TargetBPP == 0 || need >= 0 || f.over(ctx) {
+			return
+		}
+		over := -need / (f.TargetBPP * float64(f.net.w*f.net.h))
+		f.decide(ctx, 1, f.Lambda*(1+reachDearer*over))
+	}
+}
+
+// approach moves latents until the target is reached, or until it is no use: bits that do
+// not make the picture better are not spent. It returns by how many the bits are to change then.
+// Many that are to be saved are only the last time.
+func (r *reacher) approach(ctx context.Context, last bool) (need float64) {
+	f := r.fitter
+	r.effect = 1
 	var before, best reached
 	keep := NewLatents(&f.Arch, f.net.w, f.net.h)
 	for round := range reachRounds {
 		distortion, _ := r.measure()
-		if round == 0 {
+		if r.curvature == nil {
 			r.bend(distortion)
 		}
 		now := r.reached()
@@ -135,18 +157,35 @@ func (f *fitter) reach(ctx context.Context) {
 				copy(keep[i].V, f.latents[i].V)
 			}
 		}
-		if now.need == 0 || before.need > 0 && now.mse >= before.mse || round == reachRounds-1 || ctx.Err() != nil ||
-			f.over(ctx) && round >= overRounds && !(f.TargetBPP > 0 && now.need < 0) {
-			break
-		}
-		if round > 0 {
+		done := false
+		switch rate := r.TargetBPP > 0; {
+		case now.need == 0, round == reachRounds-1, ctx.Err() != nil,
+			f.over(ctx) && round >= overRounds && !(rate && now.need < 0):
+			done = true
+		case rate && best.need > 0 && now.need < 0 && now.mse < best.mse:
+			// Too many: fewer from where they were not enough.
+			for i := range keep {
+				copy(f.latents[i].V, keep[i].V)
+			}
+			r.measure()
+			r.effect *= reachLess * (best.need - now.need) / best.need
+			now = best
+		case rate && now.need < -reachSingle*now.bits && !last && !f.over(ctx):
+			done = true
+		case before.need > 0 && now.mse >= before.mse, rate && before.need < 0 && now.need <= before.need:
+			done = true
+		case round > 0:
 			// So much of what was asked for has come.
 			r.effect = min(max(r.effect*(1-now.need/before.need), 0.2), 5)
+		}
+		if done {
+			break
 		}
 		before = now
 		r.move(now.need)
 	}
 	f.latents = keep
+	return best.need
 }
 
 // better reports whether a is nearer to the target than b: a rate is not to be exceeded,

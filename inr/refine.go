@@ -68,15 +68,13 @@ func (r *refiner) measure(m *fitMaps) (distortion, bits float64) {
 	return distortion, bits
 }
 
-// refine tries to bring latents nearer to zero, and in every second round to the
-// integer on the other side of the real number that was rounded. With a target it goes
-// on until that is reached.
-func (f *fitter) refine(ctx context.Context) {
-	rounds := f.Refine
+// decide tries to bring latents nearer to zero, and in every second round to the
+// integer on the other side of the real number that was rounded, with lambda for the rate.
+func (f *fitter) decide(ctx context.Context, rounds int, lambda float64) {
 	if rounds == 0 || f.over(ctx) {
 		return
 	}
-	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
+	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: lambda}
 	f.latentsTo()
 	n := float64(f.net.w * f.net.h)
 	grids := min(refineGrids, f.Arch.Grids)

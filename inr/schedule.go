@@ -50,10 +50,9 @@ type pace struct {
 	zeroMeans           bool    // of the context network
 }
 
-// paceAt returns the pace at x of a fit for lambda, after so many iterations. That it is eased
-// says that networks begin from nothing; a fit with a target is not, for what steers it early on
-// goes by how far it usually is.
-func paceAt(x float64, iteration int, lambda float64, eased bool) pace {
+// paceAt returns the pace at x of a fit for lambda, after so many iterations, that began from
+// nothing or not.
+func paceAt(x float64, iteration int, lambda float64, fresh bool) pace {
 	x = min(x, 1)
 	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
 	further := max(slowLambda/lambda, 1)
@@ -67,7 +66,7 @@ func paceAt(x float64, iteration int, lambda float64, eased bool) pace {
 		netRate:     rise * cosine(netRate, netRateEnd),
 		lambda:      1,
 	}
-	if eased {
+	if fresh {
 		p.lambda += (min(further, lambdaMore) - 1) * max(1-x/lambdaFrom, 0)
 		p.zeroMeans = x < meanFrom
 	}

@@ -104,7 +104,11 @@ func TestReach(t *testing.T) {
 		if bits > f.TargetBPP*w*h || bits < 0.98*f.TargetBPP*w*h {
 			t.Errorf("%v times the bits of latents: %v bits, want %v", by, bits, f.TargetBPP*w*h)
 		}
-		if after := f.result(); by > 0.95 && after.PSNR < before.PSNR-1 {
+		most := 1.0
+		if by == 0.9 {
+			most = 1.8 // by single latents it is 2.0
+		}
+		if after := f.result(); by > 0.5 && after.PSNR < before.PSNR-most {
 			t.Errorf("%v times the bits of latents: %v dB, %v before", by, after.PSNR, before.PSNR)
 		}
 	}
