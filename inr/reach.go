@@ -23,7 +23,7 @@ import (
 // it whose context it is. Decisions on all latents, as if bits cost more, then lead below the rate.
 
 const (
-	reachTries  = 4
+	reachTries  = 6
 	reachRounds = 8
 	overRounds  = 4     // if the fit is over and keeps to its rate
 	reachRate   = 0.003 // what a rate may be too low by
@@ -31,7 +31,7 @@ const (
 	reachPart   = 0.02  // of the bits that a round may change for an error
 	reachLess   = 1.1   // after a round with too many bits, besides what it had more of them
 	reachSingle = 0.01  // part of the bits that single latents may save
-	reachDearer = 20    // by how much more bits cost, for each part of the rate that they exceed it by
+	reachDearer = 20    // by how much more bits cost each time, for each part of the rate that they exceed it by
 	reachGrids  = 3     // of which latents are moved, from the finest
 )
 
@@ -127,13 +127,15 @@ func (f *fitter) reach(ctx context.Context) {
 		return
 	}
 	r := f.newReacher()
+	lambda := f.Lambda
 	for try := range reachTries {
 		need := r.approach(ctx, try == reachTries-1)
 		if f.TargetBPP == 0 || need >= 0 || f.over(ctx) {
 			return
 		}
 		over := -need / (f.TargetBPP * float64(f.net.w*f.net.h))
-		f.decide(ctx, 1, f.Lambda*(1+reachDearer*over))
+		lambda *= 1 + reachDearer*over
+		f.decide(ctx, 1, lambda)
 	}
 }
 
