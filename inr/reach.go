@@ -23,8 +23,8 @@ import (
 // it whose context it is. Decisions on all latents, as if bits cost more, then lead below the rate.
 
 const (
-	reachTries  = 6
-	reachRounds = 8
+	reachTries  = 6     // with decisions on all latents between them
+	reachRounds = 8     // of moves of single ones, in a try
 	overRounds  = 4     // if the fit is over and keeps to its rate
 	reachRate   = 0.003 // what a rate may be too low by
 	reachError  = 0.012 // what a squared error may be off by
@@ -129,8 +129,9 @@ func (f *fitter) reach(ctx context.Context) {
 	r := f.newReacher()
 	lambda := f.Lambda
 	for try := range reachTries {
-		need := r.approach(ctx, try == reachTries-1)
-		if f.TargetBPP == 0 || need >= 0 || f.over(ctx) {
+		last := try == reachTries-1
+		need := r.approach(ctx, last)
+		if f.TargetBPP == 0 || need >= 0 || last || f.over(ctx) {
 			return
 		}
 		over := -need / (f.TargetBPP * float64(f.net.w*f.net.h))
