@@ -434,6 +434,13 @@ func NewLatents(a *Arch, width, height int) Latents {
 	return lat
 }
 
+// set copies latents of the same sizes.
+func (l Latents) set(from Latents) {
+	for i, g := range from {
+		copy(l[i].V, g.V)
+	}
+}
+
 // ErrLatents is the error of latents that do not fit the architecture or the
 // alphabet.
 var ErrLatents = errors.New("inr: unsuitable latents")

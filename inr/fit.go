@@ -177,7 +177,7 @@ type fitter struct {
 	expected, bias float64
 	followed       bool
 	lately, trend  float64
-	nearest        end
+	nearest        end // so far, if the fit was set back
 	best           fitState
 	latents        Latents // integers, and the networks for them
 	q              *Quantised
@@ -290,7 +290,7 @@ func (f *fitter) fit(ctx context.Context) error {
 func (f *fitter) iterate(p pace) {
 	clearGradients(f.net.grad)
 	f.lat.see(p.temperature, p.noise)
-	f.net.step(f.Lambda*p.lambda, true)
+	f.net.step(f.Lambda*p.rateWeight, true)
 	f.weighNets()
 	if p.zeroMeans {
 		f.net.keepMeans()

@@ -111,16 +111,16 @@ func TestFitPicture(t *testing.T) {
 func TestFitFromNothing(t *testing.T) {
 	const w, h = 48, 40
 	const lambda = slowLambda / 8
-	if p := paceAt(0, 0, lambda, false); p.lambda != 1 || p.zeroMeans {
+	if p := paceAt(0, 0, lambda, false); p.rateWeight != 1 || p.zeroMeans {
 		t.Errorf("from a prior: %+v", p)
 	}
-	if p := paceAt(lambdaFrom/2, 0, lambda, true); p.lambda != 4.5 {
-		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.lambda)
+	if p := paceAt(lambdaFrom/2, 0, lambda, true); p.rateWeight != 4.5 {
+		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.rateWeight)
 	}
-	if p := paceAt(0, 0, slowLambda/100, true); p.lambda != lambdaMore {
+	if p := paceAt(0, 0, slowLambda/100, true); p.rateWeight != lambdaMore {
 		t.Errorf("at low lambda: %+v", p)
 	}
-	if p := paceAt(0, 0, slowLambda*2, true); p.lambda != 1 || !p.zeroMeans {
+	if p := paceAt(0, 0, slowLambda*2, true); p.rateWeight != 1 || !p.zeroMeans {
 		t.Errorf("at high lambda: %+v", p)
 	}
 	f, err := newFitter(deadLeaves(4, 3, w, h), w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 3), Lambda: lambda, Pool: fitPool(t, 1)})

@@ -35,7 +35,8 @@ const (
 	reachGrids  = 3     // of which latents are moved, from the finest
 )
 
-// reachIterations is about how many iterations all that takes.
+// reachIterations is about how many iterations all that takes but for decisions, which few fits need
+// and the end of the time cuts short.
 const reachIterations = 8
 
 // A reacher has what moves of latents do.
@@ -142,12 +143,13 @@ func (f *fitter) reach(ctx context.Context) {
 
 // approach moves latents until the target is reached, or until it is no use: bits that do
 // not make the picture better are not spent. It returns by how many the bits are to change then.
-// Many that are to be saved are only the last time.
+// Many that are to be saved are left to decisions, but for the last time.
 func (r *reacher) approach(ctx context.Context, last bool) (need float64) {
-	f := r.fitter
 	r.effect = 1
+	rate := r.TargetBPP > 0
 	var before, best reached
-	keep := NewLatents(&f.Arch, f.net.w, f.net.h)
+	nearest := NewLatents(&r.Arch, r.net.w, r.net.h)
+rounds:
 	for round := range reachRounds {
 		distortion, _ := r.measure()
 		if r.curvature == nil {
@@ -156,38 +158,30 @@ func (r *reacher) approach(ctx context.Context, last bool) (need float64) {
 		now := r.reached()
 		if round == 0 || now.better(best) {
 			best = now
-			for i := range keep {
-				copy(keep[i].V, f.latents[i].V)
-			}
+			nearest.set(r.latents)
 		}
-		done := false
-		switch rate := r.TargetBPP > 0; {
+		switch over := r.over(ctx); {
 		case now.need == 0, round == reachRounds-1, ctx.Err() != nil,
-			f.over(ctx) && round >= overRounds && !(rate && now.need < 0):
-			done = true
+			over && round >= overRounds && !(rate && now.need < 0):
+			break rounds
 		case rate && best.need > 0 && now.need < 0 && now.mse < best.mse:
 			// Too many: fewer from where they were not enough.
-			for i := range keep {
-				copy(f.latents[i].V, keep[i].V)
-			}
+			r.latents.set(nearest)
 			r.measure()
 			r.effect *= reachLess * (best.need - now.need) / best.need
 			now = best
-		case rate && now.need < -reachSingle*now.bits && !last && !f.over(ctx):
-			done = true
-		case before.need > 0 && now.mse >= before.mse, rate && before.need < 0 && now.need <= before.need:
-			done = true
+		case rate && now.need < -reachSingle*now.bits && !last && !over,
+			before.need > 0 && now.mse >= before.mse,
+			rate && before.need < 0 && now.need <= before.need:
+			break rounds
 		case round > 0:
 			// So much of what was asked for has come.
 			r.effect = min(max(r.effect*(1-now.need/before.need), 0.2), 5)
 		}
-		if done {
-			break
-		}
 		before = now
 		r.move(now.need)
 	}
-	f.latents = keep
+	r.latents.set(nearest)
 	return best.need
 }
 

@@ -46,12 +46,12 @@ const (
 type pace struct {
 	temperature, noise  float64
 	latentRate, netRate float64
-	lambda              float64 // that weighs the rate, times the fit's
-	zeroMeans           bool    // of the context network
+	rateWeight          float64 // in the loss, times the fit's lambda
+	zeroMeans           bool    // the context network's means are not learnt
 }
 
-// paceAt returns the pace at x of a fit for lambda, after so many iterations, that began from
-// nothing or not.
+// paceAt returns the pace at x of a fit for lambda, after so many iterations. A fresh one
+// began from nothing, without a prior.
 func paceAt(x float64, iteration int, lambda float64, fresh bool) pace {
 	x = min(x, 1)
 	cosine := func(from, to float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*x))/2 }
@@ -64,10 +64,10 @@ func paceAt(x float64, iteration int, lambda float64, fresh bool) pace {
 		noise:       noiseStart + (noiseEnd-noiseStart)*x,
 		latentRate:  rate * cosine(1, latentRateEnd),
 		netRate:     rise * cosine(netRate, netRateEnd),
-		lambda:      1,
+		rateWeight:  1,
 	}
 	if fresh {
-		p.lambda += (min(further, lambdaMore) - 1) * max(1-x/lambdaFrom, 0)
+		p.rateWeight += (min(further, lambdaMore) - 1) * max(1-x/lambdaFrom, 0)
 		p.zeroMeans = x < meanFrom
 	}
 	return p

@@ -85,28 +85,28 @@ func (f *fitter) restart() (bool, error) {
 	return true, f.begin()
 }
 
-// An end is what a fit with a target came to, and what was missing.
+// An end is what a fit with a target came to, and what was missing, as a logarithm of lambda.
 type end struct {
-	missing, lambda, weightBits float64
-	q                           *Quantised
-	latents                     Latents
-	y                           [][]float32
+	missing, lambda float64
+	q               *Quantised
+	weightBits      float64 // of q
+	latents         Latents
+	y               [][]float32 // real, [LatentGrids][h*w]
 }
 
 // keep notes the end that the fit has come to.
 func (f *fitter) keep(missing float64) {
-	e := end{missing, f.Lambda, f.weightBits, f.q.Clone(), NewLatents(&f.Arch, f.net.w, f.net.h), nil}
-	for i, g := range f.latents {
-		copy(e.latents[i].V, g.V)
-		e.y = append(e.y, slices.Clone(f.lat.y[i]))
+	f.nearest = end{missing, f.Lambda, f.q.Clone(), f.weightBits, NewLatents(&f.Arch, f.net.w, f.net.h), nil}
+	f.nearest.latents.set(f.latents)
+	for _, y := range f.lat.y {
+		f.nearest.y = append(f.nearest.y, slices.Clone(y))
 	}
-	f.nearest = e
 }
 
 // back sets the fit to the end that was nearest.
 func (f *fitter) back() {
 	e := &f.nearest
-	f.Lambda, f.weightBits, f.q, f.latents = e.lambda, e.weightBits, e.q, e.latents
+	f.Lambda, f.q, f.weightBits, f.latents = e.lambda, e.q, e.weightBits, e.latents
 	for i, y := range e.y {
 		copy(f.lat.y[i], y)
 	}
