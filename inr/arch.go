@@ -18,6 +18,7 @@ const (
 	MaxGrids    = 9
 	MaxFeatures = 6
 	MaxHidden   = 256
+	MaxExtra    = 12
 	MaxSpatial  = len(spatialOffsets)
 )
 
@@ -43,16 +44,18 @@ const LatentMax = 127
 // step by step with filters of four free taps (see [Taps]) until there is a vector z of
 // Grids values for each pixel. The synthesis is
 //
-//	v  = W2s relu(W1s z + b1s) + b2s + Wls z
-//	v1 = v + conv1(v) + c1            v2 = v1 + conv2(relu(v1)) + c2
+//	u = W2s relu(W1s z + b1s) + b2s
+//	r = relu(u + conv1(u) + c1)      v = r + conv2(r) + c2 + Wls z
 //
-// with 3x3 convolutions that repeat the border; v2 is the sample in 0..1.
+// with 3x3 convolutions that repeat the border; v is the sample in 0..1. u and r have
+// Channels + Extra channels, v the first Channels of r beside what conv2 makes of all.
 type Arch struct {
 	Channels int // samples per pixel, 1..MaxChannels
 	Grids    int // grids that the synthesis sees, 1..MaxGrids; scale i has ceil(H/2^i) x ceil(W/2^i)
 	Spatial  int // contexts from the same grid, 1..MaxSpatial
 	Features int // contexts that are mixtures of coarser grids, 0..MaxFeatures
 	Hidden   int // width of the synthesis, 1..MaxHidden
+	Extra    int // channels between its convolutions beyond those of the picture, 0..MaxExtra
 }
 
 // ErrArch is the error of an architecture outside its limits.
@@ -70,6 +73,7 @@ func (a *Arch) Validate() error {
 		{"spatial contexts", a.Spatial, 1, MaxSpatial},
 		{"mixed contexts", a.Features, 0, MaxFeatures},
 		{"hidden width", a.Hidden, 1, MaxHidden},
+		{"extra channels", a.Extra, 0, MaxExtra},
 	} {
 		if f.v < f.lo || f.v > f.hi {
 			return fmt.Errorf("%w: %d %s, want %d to %d", ErrArch, f.v, f.name, f.lo, f.hi)
@@ -81,36 +85,39 @@ func (a *Arch) Validate() error {
 	return nil
 }
 
+// trunk returns the number of channels between the convolutions of the synthesis.
+func (a *Arch) trunk() int { return a.Channels + a.Extra }
+
 // Inputs returns the number of contexts, Spatial + Features.
 func (a *Arch) Inputs() int { return a.Spatial + a.Features }
 
 // A Preset is a named choice of widths.
 type Preset struct {
-	Name                      string
-	Spatial, Features, Hidden int
+	Name                             string
+	Spatial, Features, Hidden, Extra int
 }
 
-// Presets lists the presets by growing cost: 456, 857, 1258, 1903 and 2831
+// Presets lists the presets by growing cost: 456, 857, 1258, 2371 and 3347
 // multiplications per pixel of a large RGB picture with 7 grids (see [Arch.MACs]).
 // Streams refer to them by their place, so the list only ever grows at its end.
 var Presets = [...]Preset{
-	{"xs", 4, 2, 8},
-	{"s", 8, 4, 16},
-	{"m", 10, 6, 24},
-	{"l", 14, 6, 48},
-	{"xl", 20, 6, 64},
+	{"xs", 4, 2, 8, 0},
+	{"s", 8, 4, 16, 0},
+	{"m", 10, 6, 24, 0},
+	{"l", 14, 6, 48, 3},
+	{"xl", 20, 6, 64, 3},
 }
 
 // Arch returns the architecture for a picture: the widths of the preset and as many
 // grids as GridsFor says.
 func (p *Preset) Arch(width, height, channels int) Arch {
-	return Arch{channels, GridsFor(width, height), p.Spatial, p.Features, p.Hidden}
+	return Arch{channels, GridsFor(width, height), p.Spatial, p.Features, p.Hidden, p.Extra}
 }
 
 // preset returns the place of a's widths in Presets, or -1.
 func (a *Arch) preset() int {
 	for i, p := range Presets {
-		if p.Spatial == a.Spatial && p.Features == a.Features && p.Hidden == a.Hidden {
+		if p.Spatial == a.Spatial && p.Features == a.Features && p.Hidden == a.Hidden && p.Extra == a.Extra {
 			return i
 		}
 	}
@@ -210,13 +217,13 @@ const (
 	Taps                       // [Grids-1][4]: row i takes grid i+1 to the size of grid i
 	FilterTaps                 // [Grids][4]: of the filter of grid i, that at distance 0 first
 	SynW1                      // [Hidden][Grids], grid 0 first
-	SynW2                      // [Channels][Hidden]
+	SynW2                      // [trunk][Hidden], with trunk = Channels + Extra
 	SynWl                      // [Channels][Grids]
-	SynK1                      // [Channels][Channels][3][3]: output, input, row, column
-	SynK2                      // [Channels][Channels][3][3]
+	SynK1                      // [trunk][trunk][3][3]: output, input, row, column
+	SynK2                      // [Channels][trunk][3][3]
 	SynB1                      // [Hidden]
-	SynB2                      // [Channels]
-	SynBK1                     // [Channels]
+	SynB2                      // [trunk]
+	SynBK1                     // [trunk]
 	SynBK2                     // [Channels]
 	NumTensors
 )
@@ -234,7 +241,7 @@ func (t Tensor) Len() int { return t.Rows * t.Cols }
 // Layout returns where all tensors lie. Those of a module follow one another in the
 // order of their identifiers.
 func (a *Arch) Layout() [NumTensors]Tensor {
-	d, l, c, h := a.Inputs(), a.Grids, a.Channels, a.Hidden
+	d, l, c, h, t := a.Inputs(), a.Grids, a.Channels, a.Hidden, a.trunk()
 	out := [NumTensors]Tensor{
 		ARMW1: {ARMWeights, 0, d, d}, ARMW2: {ARMWeights, 0, d, d},
 		ARMW3: {ARMWeights, 0, 2, d}, ARMWl: {ARMWeights, 0, 2, d},
@@ -242,10 +249,10 @@ func (a *Arch) Layout() [NumTensors]Tensor {
 		ARMMix2: {ARMWeights, 0, a.Features, a.mixed(2)},
 		ARMB1:   {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
 		Taps: {UpsampleTaps, 0, l - 1, 4}, FilterTaps: {UpsampleTaps, 0, l, 4},
-		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthWeights, 0, c, h}, SynWl: {SynthWeights, 0, c, l},
-		SynK1: {SynthWeights, 0, c, 9 * c}, SynK2: {SynthWeights, 0, c, 9 * c},
-		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, c},
-		SynBK1: {SynthBiases, 0, 1, c}, SynBK2: {SynthBiases, 0, 1, c},
+		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthWeights, 0, t, h}, SynWl: {SynthWeights, 0, c, l},
+		SynK1: {SynthWeights, 0, t, 9 * t}, SynK2: {SynthWeights, 0, c, 9 * t},
+		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, t},
+		SynBK1: {SynthBiases, 0, 1, t}, SynBK2: {SynthBiases, 0, 1, c},
 	}
 	var n [NumModules]int
 	for i := range out {
@@ -281,8 +288,8 @@ func (a *Arch) MACs() (arm, upsample, synthesis float64) {
 		}
 		area /= 4
 	}
-	c, l, h := a.Channels, a.Grids, a.Hidden
-	return arm, upsample, float64(l*h + h*c + l*c + 2*9*c*c)
+	c, l, h, t := a.Channels, a.Grids, a.Hidden, a.trunk()
+	return arm, upsample, float64(l*h + h*t + l*c + 9*t*t + 9*t*c)
 }
 
 // Nets are the parameters of the networks as numbers, by module, laid out as

@@ -7,13 +7,14 @@ import (
 )
 
 func TestArchLimits(t *testing.T) {
-	good := Arch{3, 7, 14, 6, 48}
+	good := Arch{3, 7, 14, 6, 48, 3}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []Arch{
-		{0, 7, 14, 6, 48}, {5, 7, 14, 6, 48}, {3, 0, 14, 6, 48}, {3, 10, 14, 6, 48}, {3, 7, 0, 6, 48},
-		{3, 7, MaxSpatial + 2, 6, 48}, {3, 7, 13, 7, 48}, {3, 7, 13, 6, 48}, {3, 7, 14, 6, 0}, {3, 7, 14, 6, 257},
+		{0, 7, 14, 6, 48, 3}, {5, 7, 14, 6, 48, 3}, {3, 0, 14, 6, 48, 3}, {3, 10, 14, 6, 48, 3}, {3, 7, 0, 6, 48, 3},
+		{3, 7, MaxSpatial + 2, 6, 48, 3}, {3, 7, 13, 7, 48, 3}, {3, 7, 13, 6, 48, 3}, {3, 7, 14, 6, 0, 3}, {3, 7, 14, 6, 257, 3},
+		{3, 7, 14, 6, 48, -1}, {3, 7, 14, 6, 48, MaxExtra + 1},
 	} {
 		if err := a.Validate(); !errors.Is(err, ErrArch) {
 			t.Errorf("%+v: %v", a, err)
@@ -22,7 +23,7 @@ func TestArchLimits(t *testing.T) {
 }
 
 func TestPresets(t *testing.T) {
-	want := []float64{456, 857, 1258, 1903, 2831} // as the comment on Presets says
+	want := []float64{456, 857, 1258, 2371, 3347} // as the comment on Presets says
 	for i, p := range Presets {
 		a := p.Arch(768, 512, 3)
 		if err := a.Validate(); err != nil {
@@ -37,7 +38,7 @@ func TestPresets(t *testing.T) {
 }
 
 func TestLayoutCoversModules(t *testing.T) {
-	for _, a := range []Arch{{1, 1, 1, 1, 1}, {3, 7, 14, 6, 48}} {
+	for _, a := range []Arch{{1, 1, 1, 1, 1, 0}, {3, 7, 14, 6, 48, 3}} {
 		var end [NumModules]int
 		for id, tensor := range a.Layout() {
 			if tensor.Offset != end[tensor.Module] {
@@ -73,7 +74,7 @@ func TestContextsAreCausal(t *testing.T) {
 }
 
 func TestQuantisedNetsAreExact(t *testing.T) {
-	a := Arch{3, 7, 14, 6, 48}
+	a := Arch{3, 7, 14, 6, 48, 0}
 	q := NewQuantised(&a)
 	q.Step = MaxStep
 	for m := range q.Ints {
@@ -104,7 +105,7 @@ func TestQuantisedNetsAreExact(t *testing.T) {
 }
 
 func TestValidateNetworks(t *testing.T) {
-	a := Arch{1, 2, 3, 1, 4}
+	a := Arch{1, 2, 3, 1, 4, 0}
 	for name, spoil := range map[string]func(q *Quantised){
 		"short":      func(q *Quantised) { q.Ints[SynthWeights] = q.Ints[SynthWeights][1:] },
 		"step":       func(q *Quantised) { q.Step[ARMWeights] = 11 },
@@ -122,7 +123,7 @@ func TestValidateNetworks(t *testing.T) {
 }
 
 func TestValidateLatents(t *testing.T) {
-	a := Arch{1, 3, 3, 1, 4}
+	a := Arch{1, 3, 3, 1, 4, 0}
 	for name, spoil := range map[string]func(l Latents) Latents{
 		"fewer":   func(l Latents) Latents { return l[:2] },
 		"size":    func(l Latents) Latents { l[1].W++; return l },

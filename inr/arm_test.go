@@ -131,7 +131,7 @@ func TestPredictorFollowsFloat(t *testing.T) {
 func TestContextsOfLargeGrid(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 3))
 	const w, h = 3*armChunk + 100, 2*armChunk + 30
-	a := Arch{1, 1, 2, 0, 1}
+	a := Arch{1, 1, 2, 0, 1, 0}
 	q := NewQuantised(&a)
 	q.Step[ARMWeights] = 0
 	q.Ints[ARMWeights][a.Layout()[ARMWl].Offset] = 1 // the location is the left neighbour

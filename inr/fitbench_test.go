@@ -42,17 +42,17 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 		{"latents", func() { f.lat.see(0.3, 0.2); f.lat.step(0, 0.9, 0.9) }},
 		{"upsample", n.upsample},
 		{"upsample-back", n.upsampleBack},
-		{"mlp", func() { n.points.Forward(n.v, n.z[0]) }},
-		{"mlp-back", func() { n.points.Backward(n.dz[0], n.dr, n.z[0], true) }},
-		{"conv", func() { n.conv1.Forward(n.v1, n.v); n.conv2.Forward(n.t, n.r) }},
+		{"mlp", func() { n.points.Forward(n.point, n.z[0]) }},
+		{"mlp-back", func() { n.points.Backward(n.dz[0], n.dPoint, n.z[0], true) }},
+		{"conv", func() { n.conv1.Forward(n.r, n.u); n.conv2.Forward(n.t, n.r) }},
 		{"conv-back", func() {
 			n.conv2.Backward(n.dr, n.t, n.r, nil, true)
-			n.conv1.Backward(n.dr, n.t, n.v, nil, true)
+			n.conv1.Backward(n.du, n.dr, n.u, nil, true)
 		}},
 		{"pixels", func() {
-			pool.Run(len(n.errors), n.relu)
+			pool.Run(chunks(len(n.r.Data)), n.rectify)
 			pool.Run(len(n.errors), n.compare)
-			pool.Run(len(n.errors), n.join)
+			pool.Run(chunks(len(n.r.Data)), n.gate)
 		}},
 		{"arm", func() { n.arm.pass(1e-9, true, true) }},
 		{"arm-load", func() { pool.Run(len(n.arm.contexts), n.arm.load) }},
@@ -66,7 +66,7 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 	total := b.Elapsed().Seconds() / float64(b.N)
 	arm, up, synthesis := a.MACs()
 	// The synthesis' first part goes forward twice.
-	macs := 3*(arm+up+synthesis) + float64(a.Hidden*(a.Grids+a.Channels)+a.Grids*a.Channels)
+	macs := 3*(arm+up+synthesis) + float64(a.Hidden*(a.Grids+a.trunk())+a.Grids*a.Channels)
 	b.ReportMetric(2*macs*float64(w*h)/total/1e9, "GFLOP/s")
 	for _, s := range stages {
 		best := 1e9

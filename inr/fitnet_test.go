@@ -3,6 +3,7 @@ package inr
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/burin-codec/burin/transform/nn"
@@ -118,49 +119,51 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 		planes = up
 	}
 	c := a.Channels
-	v := make([][]float64, c)
-	for i := range v {
-		v[i] = make([]float64, w*h)
+	u := make([][]float64, a.trunk())
+	for i := range u {
+		u[i] = slices.Repeat([]float64{n[SynB2][i]}, w*h)
 	}
 	for p := range w * h {
-		for k := range c {
-			v[k][p] = n[SynB2][k]
-			for g := range planes {
-				v[k][p] += n[SynWl][k*a.Grids+g] * planes[g][p]
-			}
-		}
 		for j := range a.Hidden {
-			u := n[SynB1][j]
+			s := n[SynB1][j]
 			for g := range planes {
-				u += n[SynW1][j*a.Grids+g] * planes[g][p]
+				s += n[SynW1][j*a.Grids+g] * planes[g][p]
 			}
-			for k := range c {
-				v[k][p] += n[SynW2][k*a.Hidden+j] * relu(u)
+			for k := range u {
+				u[k][p] += n[SynW2][k*a.Hidden+j] * relu(s)
 			}
 		}
 	}
-	conv := func(src [][]float64, f func(float64) float64, kernel, bias []float64) [][]float64 {
-		out := make([][]float64, c)
+	// The first outputs have inputs added.
+	conv := func(src [][]float64, kernel, bias []float64) [][]float64 {
+		out := make([][]float64, len(bias))
 		for k := range out {
 			out[k] = make([]float64, w*h)
 			for p := range out[k] {
 				s := bias[k]
-				for j := range c {
+				for j := range src {
 					for e := range 9 {
 						y, x := min(max(p/w+e/3-1, 0), h-1), min(max(p%w+e%3-1, 0), w-1)
-						s += kernel[(k*c+j)*9+e] * f(src[j][y*w+x])
+						s += kernel[(k*len(src)+j)*9+e] * src[j][y*w+x]
 					}
 				}
-				out[k][p] = v[k][p] + s
+				out[k][p] = src[k][p] + s
 			}
 		}
 		return out
 	}
-	v = conv(v, func(x float64) float64 { return x }, n[SynK1], n[SynBK1])
-	v = conv(v, relu, n[SynK2], n[SynBK2])
+	r := conv(u, n[SynK1], n[SynBK1])
+	for k := range r {
+		for p, s := range r[k] {
+			r[k][p] = relu(s)
+		}
+	}
 	mse := 0.0
-	for k := range v {
-		for p, s := range v[k] {
+	for k, v := range conv(r, n[SynK2], n[SynBK2]) {
+		for p, s := range v {
+			for g := range planes {
+				s += n[SynWl][k*a.Grids+g] * planes[g][p]
+			}
 			mse += (s - target[k*w*h+p]) * (s - target[k*w*h+p])
 		}
 	}
@@ -179,7 +182,7 @@ func widen(s []float32) []float64 {
 // float64 and its central differences.
 func TestFitGradient(t *testing.T) {
 	const w, h, lambda = 15, 10, 0.02
-	for _, a := range []Arch{{3, 4, 8, 6, 5}, {1, 1, 2, 0, 3}, {2, 3, 3, 5, 2}, {1, 6, 3, 3, 2}} {
+	for _, a := range []Arch{{3, 4, 8, 6, 5, 3}, {1, 1, 2, 0, 3, 0}, {2, 3, 3, 5, 2, 1}, {1, 6, 3, 3, 2, 0}} {
 		r := rand.New(rand.NewPCG(1, uint64(a.Grids)))
 		pool := nn.NewPool(2)
 		defer pool.Close()

@@ -68,7 +68,7 @@ var priorStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 12, UpsampleTaps: 1
 const (
 	priorMagic   = "BOFP"
 	priorVersion = 1
-	priorHead    = len(priorMagic) + 1 + 5 + 2*4 + int(NumModules)
+	priorHead    = len(priorMagic) + 1 + 6 + 2*4 + int(NumModules)
 )
 
 // ErrPrior is the error of a prior that cannot be, or of a file that is none.
@@ -130,7 +130,7 @@ func (p *Prior) checkRange() error {
 func (p *Prior) marshal() []byte {
 	a := &p.arch
 	b := append([]byte(priorMagic), priorVersion,
-		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Features), byte(a.Hidden-1))
+		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Features), byte(a.Hidden-1), byte(a.Extra))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.low))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.high))
 	b = append(b, p.nets.Step[:]...)
@@ -155,12 +155,12 @@ func readPriorHead(file []byte) (*Prior, error) {
 		return nil, fmt.Errorf("%w: version %d", ErrPrior, b[0])
 	}
 	p := &Prior{
-		arch: Arch{int(b[1]), int(b[2]), int(b[3]), int(b[4]), int(b[5]) + 1},
-		low:  math.Float32frombits(binary.BigEndian.Uint32(b[6:])),
-		high: math.Float32frombits(binary.BigEndian.Uint32(b[10:])),
+		arch: Arch{int(b[1]), int(b[2]), int(b[3]), int(b[4]), int(b[5]) + 1, int(b[6])},
+		low:  math.Float32frombits(binary.BigEndian.Uint32(b[7:])),
+		high: math.Float32frombits(binary.BigEndian.Uint32(b[11:])),
 		nets: &Quantised{},
 	}
-	copy(p.nets.Step[:], b[14:])
+	copy(p.nets.Step[:], b[15:])
 	if err := p.arch.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPrior, err)
 	}
@@ -223,7 +223,7 @@ func (p *Prior) Lambda() (low, high float64) { return float64(p.low), float64(p.
 
 func (p *Prior) String() string {
 	a := &p.arch
-	name := fmt.Sprintf("%d + %d contexts and %d hidden", a.Spatial, a.Features, a.Hidden)
+	name := fmt.Sprintf("%d + %d contexts, %d hidden and %d extra", a.Spatial, a.Features, a.Hidden, a.Extra)
 	if preset := a.Preset(); preset != "" {
 		name = "preset " + preset
 	}

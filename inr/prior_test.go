@@ -255,7 +255,7 @@ func TestDifferences(t *testing.T) {
 // TestQuantiseFromPrior: parameters stay as the prior has them, or move by multiples of
 // the step that is coded.
 func TestQuantiseFromPrior(t *testing.T) {
-	a := Arch{1, 1, 2, 0, 1}
+	a := Arch{1, 1, 2, 0, 1, 0}
 	prior := NewQuantised(&a)
 	prior.Step[SynthBiases] = 5
 	prior.Ints[SynthBiases][0] = 21 // 0.65625

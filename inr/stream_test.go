@@ -80,7 +80,7 @@ var testSizes = [][2]int{{1, 1}, {1, 2}, {2, 1}, {1, 17}, {23, 1}, {2, 9}, {3, 3
 // randomArch returns any architecture, with as many grids as usual most of the time.
 func randomArch(r *rand.Rand, w, h int) Arch {
 	for {
-		a := Arch{1 + r.IntN(MaxChannels), GridsFor(w, h), 1 + r.IntN(MaxSpatial), r.IntN(MaxFeatures + 1), 1 + r.IntN(20)}
+		a := Arch{1 + r.IntN(MaxChannels), GridsFor(w, h), 1 + r.IntN(MaxSpatial), r.IntN(MaxFeatures + 1), 1 + r.IntN(20), r.IntN(5)}
 		if r.IntN(3) == 0 {
 			a.Grids = 1 + r.IntN(MaxGrids)
 		}
@@ -177,7 +177,7 @@ func equalNets(a, b *Quantised) bool {
 // TestEncodeRefuses checks that the encoder does not write what no decoder reads.
 func TestEncodeRefuses(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
-	a := Arch{3, 4, 5, 3, 6}
+	a := Arch{3, 4, 5, 3, 6, 0}
 	q, lat := randomNets(r, &a, 0.1), randomLatents(r, &a, 20, 11)
 	encode := func(a Arch, q *Quantised, lat Latents, start *Start) error {
 		_, err := EncodeStream(&a, q, lat, start)
@@ -189,7 +189,7 @@ func TestEncodeRefuses(t *testing.T) {
 	bad := q.Clone()
 	bad.Ints[ARMWeights][0] = 1 << 20
 	for name, c := range map[string]struct{ got, want error }{
-		"architecture": {encode(Arch{3, 4, 5, 2, 6}, q, lat, nil), ErrArch},
+		"architecture": {encode(Arch{3, 4, 5, 2, 6, 0}, q, lat, nil), ErrArch},
 		"networks":     {encode(a, bad, lat, nil), ErrNetworks},
 		"latents":      {encode(a, q, lat[1:], nil), ErrLatents},
 		"prior":        {encode(a, q, lat, &Start{testPrior(t, other, NewNets(&other)), 0}), ErrNetworks},
@@ -208,8 +208,8 @@ var goldenStreams = []struct {
 	w, h           int
 	stream, pixels string
 }{
-	{Presets[3].Arch(97, 61, 3), 97, 61, "f34ebd5b553f95a5", "4bbe8f8c5b7a633a"},
-	{Arch{4, 3, 5, 3, 9}, 40, 33, "a5f4a1b74c3b341c", "7f8559b7e109a162"},
+	{Presets[3].Arch(97, 61, 3), 97, 61, "424cb5e45e2c1fd6", "00621418589e260e"},
+	{Arch{4, 3, 5, 3, 9, 2}, 40, 33, "0f27860ecd9a03fd", "337eddc5612f88de"},
 }
 
 // TestGolden checks that streams and pixels are the same on every machine, for every

@@ -22,27 +22,28 @@ type synthesis struct {
 	arch          *Arch
 	taps, filters []float32
 	w1, b1        []float32 // [hidden][grids]
-	w2, b2        []float32 // [channels][hidden+grids]: from the hidden layer, from the grids
-	k1, c1        []float32 // [channels][9*channels], the identity of the residual added
-	k2, c2        []float32 // [channels][10*channels], the identity as columns of their own
+	w2, b2        []float32 // [trunk][hidden]
+	k1, c1        []float32 // [trunk][9*trunk], the identity of the residual added
+	k2, c2        []float32 // [channels][9*trunk+grids]: the same, then the linear branch
 }
 
 func newSynthesis(a *Arch, n *Nets) *synthesis {
-	c, h, l := a.Channels, a.Hidden, a.Grids
+	t, l := a.trunk(), a.Grids
 	s := &synthesis{
 		arch: a, taps: n.Tensor(a, Taps), filters: n.Tensor(a, FilterTaps),
 		w1: n.Tensor(a, SynW1), b1: n.Tensor(a, SynB1),
-		w2: make([]float32, c*(h+l)), b2: n.Tensor(a, SynB2),
+		w2: n.Tensor(a, SynW2), b2: n.Tensor(a, SynB2),
 		k1: append([]float32(nil), n.Tensor(a, SynK1)...), c1: n.Tensor(a, SynBK1),
-		k2: make([]float32, 10*c*c), c2: n.Tensor(a, SynBK2),
+		c2: n.Tensor(a, SynBK2),
 	}
-	for i := range c {
-		copy(s.w2[i*(h+l):], n.Tensor(a, SynW2)[i*h:(i+1)*h])
-		copy(s.w2[i*(h+l)+h:], n.Tensor(a, SynWl)[i*l:(i+1)*l])
-		// Exact for the parameters of a stream, which have 16 fractional bits at most.
-		s.k1[i*9*c+i*9+4] += 1
-		copy(s.k2[i*10*c:], n.Tensor(a, SynK2)[i*9*c:(i+1)*9*c])
-		s.k2[i*10*c+9*c+i] = 1
+	// Exact for the parameters of a stream, which have 16 fractional bits at most.
+	for i := range t {
+		s.k1[i*9*t+i*9+4]++
+	}
+	for i := range a.Channels {
+		s.k2 = append(s.k2, n.Tensor(a, SynK2)[i*9*t:(i+1)*9*t]...)
+		s.k2[i*(9*t+l)+i*9+4]++
+		s.k2 = append(s.k2, n.Tensor(a, SynWl)[i*l:(i+1)*l]...)
 	}
 	return s
 }
@@ -83,56 +84,49 @@ func (r *renderer) stack(i, lo, hi int) *planes {
 
 // band renders the rows lo..hi-1 and hands each row of each channel to sink.
 func (r *renderer) band(lo, hi int, sink func(c, y int, row []float32)) {
-	c, h, l := r.arch.Channels, r.arch.Hidden, r.arch.Grids
+	c, t, h, l := r.arch.Channels, r.arch.trunk(), r.arch.Hidden, r.arch.Grids
 	w, height := r.lat[0].W, r.lat[0].H
 	r.used = 0
 	// Every 3x3 convolution needs a row more to both sides.
 	z := r.stack(0, max(0, lo-2), min(height, hi+2))
-	v := r.planes(c, w, z.lo, z.hi)
-	v1 := r.planes(c, w, max(0, lo-1), min(height, hi+1))
-	relu := r.planes(c, w, v1.lo, v1.hi)
-	v2 := r.planes(c, w, 0, 1)
+	u := r.planes(t, w, z.lo, z.hi)
+	relu := r.planes(t, w, max(0, lo-1), min(height, hi+1))
+	v := r.planes(c, w, 0, 1)
 	hidden := r.planes(h, synChunk, 0, 1)
 
-	off := make([]int, h+l)
+	off, grids := make([]int, h), make([]int, l)
+	for i := range h {
+		off[i] = hidden.at(i, 0)
+	}
 	for y := z.lo; y < z.hi; y++ {
 		for x := 0; x < w; x += synChunk {
 			n := min(synChunk, w-x)
 			for i := range l {
-				off[h+i] = z.at(i, y) + x
+				grids[i] = z.at(i, y) + x
 			}
-			kernels.RowsF32(r.mem[hidden.base:], hidden.stride, r.w1, r.b1, r.mem, off[h:], h, n, true)
-			for i := range h {
-				off[i] = hidden.at(i, 0)
-			}
-			dst := r.mem[v.at(0, y)+x:]
-			kernels.RowsF32(dst, v.at(1, y)-v.at(0, y), r.w2, r.b2, r.mem, off, c, n, false)
+			kernels.RowsF32(r.mem[hidden.base:], hidden.stride, r.w1, r.b1, r.mem, grids, h, n, true)
+			kernels.RowsF32(r.mem[u.at(0, y)+x:], u.at(1, y)-u.at(0, y), r.w2, r.b2, r.mem, off, t, n, false)
 		}
-		for i := range c {
-			repeatBorder(r.mem[v.at(i, y)-border:], w)
+		for i := range t {
+			repeatBorder(r.mem[u.at(i, y)-border:], w)
 		}
 	}
-	taps := make([]int, 10*c)
-	for y := v1.lo; y < v1.hi; y++ {
-		r.around(taps, v, y)
-		dst := r.mem[v1.at(0, y):]
-		kernels.RowsF32(dst, v1.at(1, y)-v1.at(0, y), r.k1, r.c1, r.mem, taps[:9*c], c, w, false)
-		for i := range c {
-			src, dst := r.mem[v1.at(i, y):][:w], r.mem[relu.at(i, y):][:w]
-			for x, s := range src {
-				dst[x] = max(s, 0)
-			}
+	taps := make([]int, 9*t+l)
+	for y := relu.lo; y < relu.hi; y++ {
+		r.around(taps, u, y)
+		kernels.RowsF32(r.mem[relu.at(0, y):], relu.at(1, y)-relu.at(0, y), r.k1, r.c1, r.mem, taps[:9*t], t, w, true)
+		for i := range t {
 			repeatBorder(r.mem[relu.at(i, y)-border:], w)
 		}
 	}
 	for y := lo; y < hi; y++ {
 		r.around(taps, relu, y)
-		for i := range c {
-			taps[9*c+i] = v1.at(i, y)
+		for i := range l {
+			taps[9*t+i] = z.at(i, y)
 		}
-		kernels.RowsF32(r.mem[v2.base:], v2.stride, r.k2, r.c2, r.mem, taps, c, w, false)
+		kernels.RowsF32(r.mem[v.base:], v.stride, r.k2, r.c2, r.mem, taps, c, w, false)
 		for i := range c {
-			sink(i, y, r.mem[v2.at(i, 0):][:w])
+			sink(i, y, r.mem[v.at(i, 0):][:w])
 		}
 	}
 }

@@ -78,32 +78,33 @@ func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 		}
 	}
 	row := func(id TensorID, i, cols int) []float32 { return n.Tensor(a, id)[i*cols:][:cols] }
-	v := make([][]float32, c)
-	for i := range v {
-		v[i] = make([]float32, w*h)
+	t := c + a.Extra
+	u := make([][]float32, t)
+	for i := range u {
+		u[i] = make([]float32, w*h)
 	}
+	in := make([][]float32, w*h)
 	for p := range w * h {
-		in := make([]float32, a.Grids)
-		for i := range in {
-			in[i] = z[i][p]
+		for i := range z {
+			in[p] = append(in[p], z[i][p])
 		}
 		x := make([]float32, a.Hidden)
 		for i := range x {
-			x[i] = max(0, sum32(n.Tensor(a, SynB1)[i], row(SynW1, i, a.Grids), in))
+			x[i] = max(0, sum32(n.Tensor(a, SynB1)[i], row(SynW1, i, a.Grids), in[p]))
 		}
-		for i := range v {
-			v[i][p] = sum32(sum32(n.Tensor(a, SynB2)[i], row(SynW2, i, a.Hidden), x), row(SynWl, i, a.Grids), in)
+		for i := range u {
+			u[i][p] = sum32(n.Tensor(a, SynB2)[i], row(SynW2, i, a.Hidden), x)
 		}
 	}
-	convolve := func(in [][]float32, id, bias TensorID, identity float32) [][]float32 {
-		out := make([][]float32, c)
+	convolve := func(in [][]float32, id, bias TensorID, outputs int) [][]float32 {
+		out := make([][]float32, outputs)
 		for i := range out {
-			k := slices.Clone(row(id, i, 9*c))
-			k[9*i+4] += identity
+			k := slices.Clone(row(id, i, 9*t))
+			k[9*i+4]++
 			for y := range h {
 				for x := range w {
 					var around []float32
-					for j := range c {
+					for j := range t {
 						for dy := -1; dy <= 1; dy++ {
 							for dx := -1; dx <= 1; dx++ {
 								around = append(around, at(in[j], w, h, y+dy, x+dx))
@@ -116,17 +117,16 @@ func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 		}
 		return out
 	}
-	v1 := convolve(v, SynK1, SynBK1, 1)
-	relu := make([][]float32, c)
-	for i := range relu {
-		for _, s := range v1[i] {
-			relu[i] = append(relu[i], max(s, 0))
+	r := convolve(u, SynK1, SynBK1, t)
+	for i := range r {
+		for p, s := range r[i] {
+			r[i][p] = max(s, 0)
 		}
 	}
 	var out []float32
-	for i, v2 := range convolve(relu, SynK2, SynBK2, 0) {
-		for p, s := range v2 {
-			out = append(out, s+v1[i][p])
+	for i, v := range convolve(r, SynK2, SynBK2, c) {
+		for p, s := range v {
+			out = append(out, sum32(s, row(SynWl, i, a.Grids), in[p]))
 		}
 	}
 	return out
@@ -165,7 +165,7 @@ func TestSynthesisIsExact(t *testing.T) {
 
 // TestExtremesStayFinite runs the largest parameters that a stream may hold.
 func TestExtremesStayFinite(t *testing.T) {
-	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden}
+	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden, 0}
 	q := NewQuantised(&a)
 	for m := range q.Ints {
 		for i := range q.Ints[m] {
@@ -201,7 +201,7 @@ func TestSample8(t *testing.T) {
 
 // TestUpsamplingKeepsConstants checks that the fresh filter has a gain of one.
 func TestUpsamplingKeepsConstants(t *testing.T) {
-	a := Arch{1, 5, 2, 0, 1}
+	a := Arch{1, 5, 2, 0, 1, 0}
 	n := NewNets(&a)
 	n.Tensor(&a, SynWl)[4] = 1 // show the coarsest grid
 	lat := NewLatents(&a, 37, 22)

@@ -93,7 +93,7 @@ func TestRescale(t *testing.T) {
 // the others are zero.
 func TestFit(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
-	large, small := Arch{3, 7, 6, 2, 9}, Arch{3, 4, 6, 2, 9}
+	large, small := Arch{3, 7, 6, 2, 9, 0}, Arch{3, 4, 6, 2, 9, 0}
 	q := randomNets(r, &large, 0.1)
 	fit, err := q.Fit(&large, &small)
 	if err != nil {

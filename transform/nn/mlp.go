@@ -34,6 +34,9 @@ type MLPConfig struct {
 	// starts at zero, and rectifiers let no gradient through at zero: where inputs
 	// are learned, too, they should not all start at zero.
 	Bypass bool
+	// Beside is how many outputs such a linear layer has of its own: they follow those of
+	// the last layer. There cannot be a Bypass, too.
+	Beside int
 }
 
 // An MLP is a fully connected network that is evaluated at many positions. Its
@@ -43,7 +46,9 @@ type MLP struct {
 	config MLPConfig
 	width  int // of the widest layer or input
 	layers []mlpLayer
-	bypass *Param // [out][in], or nil
+	bypass *Param // [out][in], or nil, of the layer beside the others, too
+	beside kernels.Panels
+	offIn  []int // rows of the inputs
 	params []*Param
 	size   int // of all parameters
 }
@@ -66,6 +71,9 @@ type mlpLayer struct {
 func NewMLP(name string, c MLPConfig) (*MLP, error) {
 	if c.In < 1 || len(c.Layers) == 0 {
 		return nil, fmt.Errorf("nn: MLP %s needs inputs and layers", name)
+	}
+	if c.Beside < 0 || c.Beside > 0 && c.Bypass {
+		return nil, fmt.Errorf("nn: MLP %s has %d outputs beside a bypass", name, c.Beside)
 	}
 	m := &MLP{config: c, width: c.In, layers: make([]mlpLayer, len(c.Layers))}
 	m.config.Layers = append([]MLPLayer(nil), c.Layers...)
@@ -93,8 +101,16 @@ func NewMLP(name string, c MLPConfig) (*MLP, error) {
 			return nil, fmt.Errorf("nn: MLP %s: the last layer beside a bypass must be linear", name)
 		}
 		m.bypass = NewParam(name+".bypass.weight", in, c.In)
+	}
+	if c.Beside > 0 {
+		m.bypass = NewParam(name+".beside.weight", c.Beside, c.In)
+	}
+	if m.bypass != nil {
 		m.params = append(m.params, m.bypass)
 		m.size += len(m.bypass.Data)
+	}
+	for j := range c.In {
+		m.offIn = append(m.offIn, j*blockStride)
 	}
 	for i := range m.layers {
 		l := &m.layers[i]
@@ -103,16 +119,14 @@ func NewMLP(name string, c MLPConfig) (*MLP, error) {
 			l.offIn = append(l.offIn, (first+j)*blockStride)
 		}
 		if c.Bypass && i == len(m.layers)-1 {
-			for j := range c.In {
-				l.offIn = append(l.offIn, j*blockStride)
-			}
+			l.offIn = append(l.offIn, m.offIn...)
 		}
 		for j := range l.Out {
 			l.offGrad = append(l.offGrad, (m.gradRow(i)+j)*blockStride)
 		}
-		if c.Bypass && i == 0 {
-			for j := range in {
-				l.offGrad = append(l.offGrad, (m.gradRow(len(m.layers)-1)+j)*blockStride)
+		if m.bypass != nil && i == 0 {
+			for j := range m.bypass.Rows {
+				l.offGrad = append(l.offGrad, (m.bypassGradRow()+j)*blockStride)
 			}
 		}
 		l.packed = make([]float32, max(l.Out*len(l.offIn), l.in*len(l.offGrad)))
@@ -126,23 +140,32 @@ func NewMLP(name string, c MLPConfig) (*MLP, error) {
 
 func (m *MLP) last() *mlpLayer { return &m.layers[len(m.layers)-1] }
 
-func (m *MLP) outGradRow() int { return m.last().row + m.last().Out }
+func (m *MLP) outGradRow() int { return m.last().row + m.Out() }
+
+// bypassGradRow is the first row of the gradient with respect to the bypass's sums.
+func (m *MLP) bypassGradRow() int {
+	if m.config.Beside > 0 {
+		return m.outGradRow() + m.last().Out
+	}
+	return m.outGradRow()
+}
 
 // gradRow is the first row of the gradient with respect to the sums of layer i.
 func (m *MLP) gradRow(i int) int {
 	if i == len(m.layers)-1 {
 		return m.outGradRow()
 	}
-	return m.outGradRow() + m.last().Out + i%2*m.width
+	return m.outGradRow() + m.Out() + i%2*m.width
 }
 
-func (m *MLP) inGradRow() int { return m.outGradRow() + m.last().Out + 2*m.width }
+func (m *MLP) inGradRow() int { return m.outGradRow() + m.Out() + 2*m.width }
 
 // In and Out are the numbers of inputs and outputs.
 func (m *MLP) In() int  { return m.config.In }
-func (m *MLP) Out() int { return m.last().Out }
+func (m *MLP) Out() int { return m.last().Out + m.config.Beside }
 
-// Params returns the parameters: weight and bias of each layer, then the bypass.
+// Params returns the parameters: weight and bias of each layer, then the weight of the
+// bypass or the layer beside.
 func (m *MLP) Params() []*Param { return m.params }
 
 // Init sets residual layers and the bypass to zero, and other weights to uniform
@@ -178,7 +201,7 @@ func (m *MLP) MACs() int {
 	for _, l := range m.layers {
 		n += l.Out * len(l.offIn)
 	}
-	return n
+	return n + m.config.Beside*m.config.In
 }
 
 // Refresh takes over the parameters as they are now. It must not run at the same
@@ -211,6 +234,9 @@ func (m *MLP) Refresh() {
 		}
 		identity(w, l.in)
 		l.backward.PackT(w, l.in, k, l.in, nil)
+	}
+	if n := m.config.Beside; n > 0 {
+		m.beside.Pack(m.bypass.Data, n, m.config.In, m.config.In, nil)
 	}
 }
 
@@ -253,6 +279,10 @@ func (m *MLP) Forward(b *MLPBlock, n int) {
 		x, y := b.rows[:l.row*blockStride], b.rows[l.row*blockStride:]
 		l.forward.Apply(y, blockStride, x, l.offIn, n, kernels.Epilogue{Act: l.Act != Linear, Slope: l.Act.slope()})
 	}
+	if m.config.Beside > 0 {
+		y := b.rows[(m.last().row+m.last().Out)*blockStride:]
+		m.beside.Apply(y, blockStride, b.rows[:m.config.In*blockStride], m.offIn, n, kernels.Epilogue{})
+	}
 }
 
 // Backward goes back from OutputGrad of the first n positions of b, on which
@@ -275,8 +305,9 @@ func (m *MLP) Backward(b *MLPBlock, n int, grad []float32, input bool) {
 			for j := range l.Out {
 				grad[l.at+w+j] += float32(kernels.SumF32(dz[j*blockStride:][:n]))
 			}
-			if len(l.offIn) > l.in {
-				kernels.DotsF32(grad[m.size-len(m.bypass.Data):], m.config.In, dz, blockStride, 0, l.Out, b.rows, l.offIn[l.in:], 0, n, 1)
+			if i == 0 && m.bypass != nil {
+				dz := b.rows[m.bypassGradRow()*blockStride:]
+				kernels.DotsF32(grad[m.size-len(m.bypass.Data):], m.config.In, dz, blockStride, 0, m.bypass.Rows, b.rows, m.offIn, 0, n, 1)
 			}
 		}
 		if i == 0 {

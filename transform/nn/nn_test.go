@@ -130,6 +130,15 @@ func defineMLP(c MLPConfig, n int, v [][]float64) []float64 {
 		}
 		x, in = y, l.Out
 	}
+	for o := range c.Beside {
+		for t := range n {
+			s := 0.0
+			for k := range c.In {
+				s += v[len(v)-1][o*c.In+k] * v[0][k*n+t]
+			}
+			x = append(x, s)
+		}
+	}
 	return x
 }
 
@@ -140,6 +149,8 @@ var mlpConfigs = []MLPConfig{
 	{In: 7, Layers: []MLPLayer{{Out: 48, Act: ReLU}, {Out: 3}}, Bypass: true},
 	{In: 2, Layers: []MLPLayer{{Out: 9, Act: LeakyReLU}, {Out: 5}, {Out: 5, Residual: true, Act: LeakyReLU}}},
 	{In: 4, Layers: []MLPLayer{{Out: 3}}, Bypass: true},
+	{In: 7, Layers: []MLPLayer{{Out: 48, Act: ReLU}, {Out: 6}}, Beside: 3},
+	{In: 4, Layers: []MLPLayer{{Out: 3, Act: ReLU}}, Beside: 2},
 }
 
 func TestMLP(t *testing.T) {
@@ -193,6 +204,8 @@ func TestMLPRefuses(t *testing.T) {
 		{In: 3, Layers: []MLPLayer{{Out: 2, Residual: true}}},
 		{In: 3, Layers: []MLPLayer{{Out: 2, Act: 9}}},
 		{In: 3, Layers: []MLPLayer{{Out: 2, Act: ReLU}}, Bypass: true},
+		{In: 3, Layers: []MLPLayer{{Out: 2}}, Bypass: true, Beside: 1},
+		{In: 3, Layers: []MLPLayer{{Out: 2}}, Beside: -1},
 	} {
 		if _, err := NewMLP("net", c); err == nil {
 			t.Errorf("%+v is accepted", c)
