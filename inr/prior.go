@@ -59,7 +59,7 @@ var priorStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 12, UpsampleTaps: 1
 // The file of a prior:
 //
 //	"BOFP", version 1
-//	channels, grids, spatial contexts, mixed contexts, hidden width - 1: a byte each
+//	channels, grids, spatial contexts, mixed contexts, hidden width - 1, extra channels: a byte each
 //	the lowest and the highest lambda, float32, big-endian
 //	the steps of the modules, a byte each
 //	the rest is one arithmetic code: the weights, as those of a stream without a prior
@@ -272,11 +272,11 @@ var gained = [...]TensorID{SynW1, SynWl}
 
 // Widen returns a prior for a, of which no width may be less than p's and the number of
 // grids must be the same, that predicts and shows what p does: networks get more contexts,
-// of no weight, and more hidden units, whose inputs have the weights of a fresh prior and
+// of no weight, and more hidden units and channels, whose inputs have the weights of a fresh prior and
 // whose outputs have none. The error wraps ErrPrior.
 func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
 	from := &p.arch
-	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Features < from.Features || a.Hidden < from.Hidden {
+	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Features < from.Features || a.Hidden < from.Hidden || a.Extra < from.Extra {
 		return nil, fmt.Errorf("%w that can be widened so: from %v to %v", ErrPrior, *from, a)
 	}
 	fresh, err := FreshPrior(a, float64(p.low), float64(p.high), seed)
@@ -292,7 +292,8 @@ func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
 	}
 	same := func(i int) int { return i }
 	narrow, wide := p.nets.Nets(), fresh.nets.Nets()
-	clear(wide.Tensor(&a, SynW2))
+	clear(wide.Tensor(&a, SynW2)[:from.trunk()*a.Hidden])
+	clear(wide.Tensor(&a, SynK2))
 	for id, t := range from.Layout() {
 		row, column := same, same
 		switch TensorID(id) {

@@ -13,7 +13,7 @@ import (
 // several are done at once. A row is computed the same way in any band.
 
 const (
-	bandPixels = 1 << 16 // of a band, more or less; a worker takes some 90 bytes for each
+	bandPixels = 1 << 16 // of a band, more or less; a worker takes some 100 bytes for each
 	synChunk   = 256     // pixels of a row that go through the hidden layer at a time
 )
 

@@ -55,7 +55,7 @@
 // writes the same file for any number of workers, but another, as good, on CPUs with other
 // vector instructions.
 //
-// Encoding takes some 200 bytes for each pixel of a tile, so 420 MB at most, beside the
+// Encoding takes some 280 bytes for each pixel of a tile, so 590 MB at most, beside the
 // picture; decoding some 25 bytes for each pixel of the tiles that are decoded at a time,
 // of which there are as many as workers.
 //
