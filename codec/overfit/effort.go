@@ -39,6 +39,15 @@ func (e effort) fit(bits float64) effort {
 	return e
 }
 
+// priorPays reports whether a fit is better begun from a registered prior than from nothing,
+// if its latents will take so many bits. Where they are few it saves networks; where they are
+// many for each pixel its networks are the right ones. Between them lie large smooth
+// pictures, for which only a fit from nothing learns to do without the finest grid.
+func priorPays(bits float64, pixels int) bool {
+	const few, bpp = 1 << 14, 0.25
+	return bits < few || bits >= bpp*float64(pixels)
+}
+
 // The weight of the rate at quality 0 and at 100; between them it is log-linear.
 const (
 	lambdaWorst = 3e-2

@@ -183,7 +183,10 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 	}
 	// Networks cost little, whatever the rate, if they start from a prior.
 	lambda, bits := inr.Estimate(read(e.src, r), r.Dx(), r.Dy(), fo)
-	if !slices.ContainsFunc(e.priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) && p.Covers(lambda) }) {
+	if len(e.o.Weights) == 0 && !priorPays(bits, r.Dx()*r.Dy()) {
+		fo.Priors = nil
+	}
+	if !slices.ContainsFunc(fo.Priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) && p.Covers(lambda) }) {
 		spend = spend.fit(bits)
 		fo.Arch = e.options(r, spend).Arch
 	}

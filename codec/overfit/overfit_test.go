@@ -561,3 +561,21 @@ func TestEffortFits(t *testing.T) {
 		t.Errorf("few bits have preset %d", last)
 	}
 }
+
+// TestPriorPays: from a prior begin fits of few bits in all, or of many for a pixel.
+func TestPriorPays(t *testing.T) {
+	for _, c := range []struct {
+		bits   float64
+		pixels int
+		want   bool
+	}{
+		{10e3, 768 * 512, true},
+		{60e3, 768 * 512, false},
+		{60e3, 256 * 256, true},
+		{200e3, 768 * 512, true},
+	} {
+		if got := priorPays(c.bits, c.pixels); got != c.want {
+			t.Errorf("%v bits of %d pixels: %v", c.bits, c.pixels, got)
+		}
+	}
+}
