@@ -187,18 +187,36 @@ func GridSize(width, height, i int) (w, h int) { return gridSize(width, i), grid
 type Module int
 
 const (
-	ARMWeights Module = iota
-	ARMBiases
+	ARMHidden1 Module = iota
+	ARMHidden2
+	ARMOut
+	ARMLinear
+	ARMMixtures
+	ARMBiases // of the hidden layers
+	ARMOutBiases
 	UpsampleTaps
-	SynthHidden  // weights of the synthesis' hidden layer, which sees latents
-	SynthWeights // all others of the synthesis
-	SynthBiases
+	FilterWeights
+	SynthHidden
+	SynthOut
+	SynthLinear
+	SynthConv1
+	SynthConv2
+	SynthHiddenBiases
+	SynthBiases // all others of the synthesis
 	NumModules
 )
 
-var moduleNames = [NumModules]string{"ARM weights", "ARM biases", "upsampling taps", "hidden synthesis weights", "synthesis weights", "synthesis biases"}
+var moduleNames = [NumModules]string{
+	"first ARM weights", "second ARM weights", "ARM output weights", "linear ARM weights", "mixture weights",
+	"ARM biases", "ARM output biases", "upsampling taps", "filter taps", "hidden synthesis weights",
+	"synthesis weights", "linear synthesis weights", "first convolution weights", "second convolution weights",
+	"hidden synthesis biases", "synthesis biases",
+}
 
 func (m Module) String() string { return moduleNames[m] }
+
+// arm reports whether m belongs to the context network.
+func (m Module) arm() bool { return m <= ARMOutBiases }
 
 // A TensorID names a tensor of parameters. All are row-major [output][input].
 type TensorID int
@@ -243,15 +261,15 @@ func (t Tensor) Len() int { return t.Rows * t.Cols }
 func (a *Arch) Layout() [NumTensors]Tensor {
 	d, l, c, h, t := a.Inputs(), a.Grids, a.Channels, a.Hidden, a.trunk()
 	out := [NumTensors]Tensor{
-		ARMW1: {ARMWeights, 0, d, d}, ARMW2: {ARMWeights, 0, d, d},
-		ARMW3: {ARMWeights, 0, 2, d}, ARMWl: {ARMWeights, 0, 2, d},
-		ARMMix0: {ARMWeights, 0, a.Features, a.mixed(0)}, ARMMix1: {ARMWeights, 0, a.Features, a.mixed(1)},
-		ARMMix2: {ARMWeights, 0, a.Features, a.mixed(2)},
-		ARMB1:   {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMBiases, 0, 1, 2},
-		Taps: {UpsampleTaps, 0, l - 1, 4}, FilterTaps: {UpsampleTaps, 0, l, 4},
-		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthWeights, 0, t, h}, SynWl: {SynthWeights, 0, c, l},
-		SynK1: {SynthWeights, 0, t, 9 * t}, SynK2: {SynthWeights, 0, c, 9 * t},
-		SynB1: {SynthBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, t},
+		ARMW1: {ARMHidden1, 0, d, d}, ARMW2: {ARMHidden2, 0, d, d},
+		ARMW3: {ARMOut, 0, 2, d}, ARMWl: {ARMLinear, 0, 2, d},
+		ARMMix0: {ARMMixtures, 0, a.Features, a.mixed(0)}, ARMMix1: {ARMMixtures, 0, a.Features, a.mixed(1)},
+		ARMMix2: {ARMMixtures, 0, a.Features, a.mixed(2)},
+		ARMB1:   {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMOutBiases, 0, 1, 2},
+		Taps: {UpsampleTaps, 0, l - 1, 4}, FilterTaps: {FilterWeights, 0, l, 4},
+		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthOut, 0, t, h}, SynWl: {SynthLinear, 0, c, l},
+		SynK1: {SynthConv1, 0, t, 9 * t}, SynK2: {SynthConv2, 0, c, 9 * t},
+		SynB1: {SynthHiddenBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, t},
 		SynBK1: {SynthBiases, 0, 1, t}, SynBK2: {SynthBiases, 0, 1, c},
 	}
 	var n [NumModules]int
@@ -307,7 +325,7 @@ func NewNets(a *Arch) *Nets {
 	}
 	for i, t := 0, n.Tensor(a, Taps); i < len(t); i += 4 {
 		for j, v := range bicubicTaps {
-			t[i+j] = float32(v) / (1 << bicubicStep)
+			t[i+j] = float32(v) / (1 << originStep)
 		}
 	}
 	for i, t := 0, n.Tensor(a, FilterTaps); i < len(t); i += 4 {
@@ -341,27 +359,35 @@ type Quantised struct {
 // The taps of bicubic (Catmull-Rom) interpolation by 2, in 1/128.
 var bicubicTaps = [4]int32{111, 29, -9, -3}
 
-const bicubicStep = 7
+// originStep is that of all modules of NewQuantised.
+const originStep = 7
 
 // NewQuantised returns what NewNets does, in integers: what a stream
 // without a prior codes differences from.
 func NewQuantised(a *Arch) *Quantised {
-	q := &Quantised{Step: [NumModules]uint8{ARMWeights: 8, ARMBiases: 8, UpsampleTaps: bicubicStep, SynthHidden: 10, SynthWeights: 10, SynthBiases: 10}}
+	q := new(Quantised)
 	for m, size := range a.Params() {
 		q.Ints[m] = make([]int32, size)
 	}
-	for i, t := 0, q.Ints[UpsampleTaps]; i < 4*(a.Grids-1); i += 4 {
+	for m := range NumModules {
+		q.Step[m] = originStep
+	}
+	for i, t := 0, q.Ints[UpsampleTaps]; i < len(t); i += 4 {
 		copy(t[i:], bicubicTaps[:])
 	}
-	for i := range a.Grids {
-		q.Ints[UpsampleTaps][a.Layout()[FilterTaps].Offset+4*i] = 1 << bicubicStep
+	for i, t := 0, q.Ints[FilterWeights]; i < len(t); i += 4 {
+		t[i] = 1 << originStep
 	}
 	return q
 }
 
 // MaxStep is the finest step of each module. The context network computes with 10
 // fractional bits of its weights and 17 of its biases.
-var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12, SynthHidden: 16, SynthWeights: 16, SynthBiases: 16}
+var MaxStep = [NumModules]uint8{
+	ARMHidden1: 10, ARMHidden2: 10, ARMOut: 10, ARMLinear: 10, ARMMixtures: 10, ARMBiases: 16, ARMOutBiases: 16,
+	UpsampleTaps: 12, FilterWeights: 12,
+	SynthHidden: 16, SynthOut: 16, SynthLinear: 16, SynthConv1: 16, SynthConv2: 16, SynthHiddenBiases: 16, SynthBiases: 16,
+}
 
 // MaxAbs is the largest magnitude of the parameters of each module, as a number. In
 // steps it is at most 2^24, so that each is exact in a float32.
@@ -372,7 +398,11 @@ var MaxStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 16, UpsampleTaps: 12,
 // 2^8, and eight steps of upsampling by (4*2)^2 = 2^6 each, to 2^63; the layer of MaxGrids
 // inputs to 2^73, that of MaxHidden to 2^88, and the convolutions to 2^100 and 2^112,
 // times 255 at the end. So there is no Inf or NaN, on whose treatment processors differ.
-var MaxAbs = [NumModules]int32{ARMWeights: 30, ARMBiases: 256, UpsampleTaps: 2, SynthHidden: 64, SynthWeights: 64, SynthBiases: 256}
+var MaxAbs = [NumModules]int32{
+	ARMHidden1: 30, ARMHidden2: 30, ARMOut: 30, ARMLinear: 30, ARMMixtures: 30, ARMBiases: 256, ARMOutBiases: 256,
+	UpsampleTaps: 2, FilterWeights: 2,
+	SynthHidden: 64, SynthOut: 64, SynthLinear: 64, SynthConv1: 64, SynthConv2: 64, SynthHiddenBiases: 256, SynthBiases: 256,
+}
 
 // ErrNetworks is the error of networks that do not fit their architecture or exceed
 // the limits MaxStep and MaxAbs.

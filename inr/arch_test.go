@@ -107,10 +107,10 @@ func TestQuantisedNetsAreExact(t *testing.T) {
 func TestValidateNetworks(t *testing.T) {
 	a := Arch{1, 2, 3, 1, 4, 0}
 	for name, spoil := range map[string]func(q *Quantised){
-		"short":      func(q *Quantised) { q.Ints[SynthWeights] = q.Ints[SynthWeights][1:] },
-		"step":       func(q *Quantised) { q.Step[ARMWeights] = 11 },
-		"large":      func(q *Quantised) { q.Ints[UpsampleTaps][0] = 4<<bicubicStep + 1 },
-		"very small": func(q *Quantised) { q.Ints[ARMWeights][2] = math.MinInt32 },
+		"short":      func(q *Quantised) { q.Ints[SynthOut] = q.Ints[SynthOut][1:] },
+		"step":       func(q *Quantised) { q.Step[ARMHidden1] = 11 },
+		"large":      func(q *Quantised) { q.Ints[UpsampleTaps][0] = 4<<originStep + 1 },
+		"very small": func(q *Quantised) { q.Ints[ARMHidden1][2] = math.MinInt32 },
 	} {
 		q := NewQuantised(&a)
 		if err := q.Validate(&a); err != nil {

@@ -50,15 +50,15 @@ func newPredictor(a *Arch, q *Quantised) *predictor {
 	layout := a.Layout()
 	weights := func(dst []int16, stride int, id TensorID) {
 		t := layout[id]
-		for i, v := range q.Ints[ARMWeights][t.Offset : t.Offset+t.Len()] {
-			dst[i/d*stride+i%d] = int16(v << (weightBits - q.Step[ARMWeights]))
+		for i, v := range q.Ints[t.Module][t.Offset : t.Offset+t.Len()] {
+			dst[i/d*stride+i%d] = int16(v << (weightBits - q.Step[t.Module]))
 		}
 	}
 	biases := func(id TensorID) []int32 {
 		t := layout[id]
 		b := make([]int32, t.Len())
-		for i, v := range q.Ints[ARMBiases][t.Offset : t.Offset+t.Len()] {
-			b[i] = v << (sumBits - q.Step[ARMBiases])
+		for i, v := range q.Ints[t.Module][t.Offset : t.Offset+t.Len()] {
+			b[i] = v << (sumBits - q.Step[t.Module])
 		}
 		return b
 	}
@@ -73,8 +73,8 @@ func newPredictor(a *Arch, q *Quantised) *predictor {
 	weights(p.w3[d:], 2*d, ARMW3)
 	for i := range p.mix {
 		t := layout[int(ARMMix0)+i]
-		for _, v := range q.Ints[ARMWeights][t.Offset : t.Offset+t.Len()] {
-			p.mix[i] = append(p.mix[i], v<<(weightBits-q.Step[ARMWeights]))
+		for _, v := range q.Ints[t.Module][t.Offset : t.Offset+t.Len()] {
+			p.mix[i] = append(p.mix[i], v<<(weightBits-q.Step[t.Module]))
 		}
 	}
 	for i := range d {

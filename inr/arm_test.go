@@ -36,11 +36,11 @@ func contextsOf(a *Arch, q *Quantised, lat Latents, grid, y, x int) []float64 {
 		sum := 0.0 // in 2^-10
 		if grid < 3 {
 			own, _ := LatentScale(grid)
-			weights := q.Ints[ARMWeights][a.Layout()[ARMMix0+TensorID(grid)].Offset+f*(n-1-grid):]
+			weights := q.Ints[ARMMixtures][a.Layout()[ARMMix0+TensorID(grid)].Offset+f*(n-1-grid):]
 			for k := grid + 1; k < n; k++ {
 				scale, _ := LatentScale(k)
 				up, g := scale-own, &lat[k]
-				weight := math.Ldexp(float64(weights[k-grid-1]), 10-int(q.Step[ARMWeights]))
+				weight := math.Ldexp(float64(weights[k-grid-1]), 10-int(q.Step[ARMMixtures]))
 				sum += weight * float64(g.V[y>>up*g.W+x>>up])
 			}
 		}
@@ -133,8 +133,8 @@ func TestContextsOfLargeGrid(t *testing.T) {
 	const w, h = 3*armChunk + 100, 2*armChunk + 30
 	a := Arch{1, 1, 2, 0, 1, 0}
 	q := NewQuantised(&a)
-	q.Step[ARMWeights] = 0
-	q.Ints[ARMWeights][a.Layout()[ARMWl].Offset] = 1 // the location is the left neighbour
+	q.Step[ARMLinear] = 0
+	q.Ints[ARMLinear][a.Layout()[ARMWl].Offset] = 1 // the location is the left neighbour
 	lat := randomLatents(r, &a, w, h)
 	for i := range lat[0].V {
 		lat[0].V[i] = int8(r.IntN(7) - 3)

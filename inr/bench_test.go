@@ -15,8 +15,8 @@ func benchPicture(preset int) (Arch, *Quantised, Latents) {
 	a := Presets[preset].Arch(768, 512, 3)
 	q := randomNets(r, &a, 0.02)
 	// A scale of about exp(-2), which suits the finest grid.
-	s := q.Ints[ARMBiases][a.Layout()[ARMB3].Offset:]
-	s[1] = -2 << q.Step[ARMBiases]
+	s := q.Ints[ARMOutBiases][a.Layout()[ARMB3].Offset:]
+	s[1] = -2 << q.Step[ARMOutBiases]
 	lat := NewLatents(&a, 768, 512)
 	for i := range lat {
 		for j := range lat[i].V {

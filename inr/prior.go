@@ -54,7 +54,11 @@ const (
 var gains = [gainSteps]int64{16384, 19484, 23170, 27554}
 
 // The steps that priors are kept at: finer by far than those of differences.
-var priorStep = [NumModules]uint8{ARMWeights: 10, ARMBiases: 12, UpsampleTaps: 12, SynthHidden: 12, SynthWeights: 12, SynthBiases: 12}
+var priorStep = [NumModules]uint8{
+	ARMHidden1: 10, ARMHidden2: 10, ARMOut: 10, ARMLinear: 10, ARMMixtures: 10, ARMBiases: 12, ARMOutBiases: 12,
+	UpsampleTaps: 12, FilterWeights: 12,
+	SynthHidden: 12, SynthOut: 12, SynthLinear: 12, SynthConv1: 12, SynthConv2: 12, SynthHiddenBiases: 12, SynthBiases: 12,
+}
 
 // The file of a prior:
 //

@@ -10,16 +10,24 @@ import (
 
 // finishIterations is about how many iterations the quantisation of the networks and
 // the final measurement take.
-const finishIterations = 12
+const finishIterations = 15
 
-// finestStep is where the search for the steps of modules begins, unless MaxStep is
+// finestStep is the finest that modules get, and have until their turn, unless MaxStep is
 // coarser. Finer ones gain nothing at any rate.
 const finestStep = 12
+
+// secondRound is from how many iterations on modules get a second turn, when the others are
+// rounded: 0.4 % less, in the mean of eight fits of preset l, for the time of ten.
+const secondRound = 500
 
 // usualStep are steps that the search comes to, and usualZone a dead zone.
 const usualZone = 0.1
 
-var usualStep = [NumModules]int{ARMWeights: 6, ARMBiases: 4, UpsampleTaps: 8, SynthHidden: 7, SynthWeights: 8, SynthBiases: 8}
+var usualStep = [NumModules]int{
+	ARMHidden1: 5, ARMHidden2: 5, ARMOut: 7, ARMLinear: 6, ARMMixtures: 4, ARMBiases: 4, ARMOutBiases: 6,
+	UpsampleTaps: 8, FilterWeights: 8,
+	SynthHidden: 6, SynthOut: 9, SynthLinear: 10, SynthConv1: 8, SynthConv2: 9, SynthHiddenBiases: 7, SynthBiases: 9,
+}
 
 // deadZones are how far from the middle between two integers the limit lies that
 // rounds towards the prior.
@@ -40,15 +48,23 @@ func (f *fitter) quantise(ctx context.Context) {
 	if !f.over(ctx) {
 		distortion, bits = f.net.distortion(nil), f.net.arm.pass(0, false, false)
 	}
-	for m := range NumModules {
+	rounds := 1
+	if f.Iterations >= secondRound {
+		rounds = 2
+	}
+	steps := usualStep
+	for i := range rounds * int(NumModules) {
+		m := Module(i % int(NumModules))
 		if f.over(ctx) {
-			f.q.quantise(m, real, f.origin, uint8(usualStep[m]), usualZone)
+			if i < int(NumModules) {
+				f.q.quantise(m, real, f.origin, uint8(usualStep[m]), usualZone)
+			}
 			continue
 		}
 		cost := func() float64 {
 			f.net.set(f.q.Nets())
 			var c float64
-			if m == ARMWeights || m == ARMBiases {
+			if m.arm() {
 				bits = f.net.arm.pass(0, false, false)
 				c = f.Lambda * bits / n
 			} else {
@@ -58,16 +74,23 @@ func (f *fitter) quantise(ctx context.Context) {
 			return c + f.Lambda*f.bitsOf(f.q)/n
 		}
 		// With every coarser step there is one bit less for each parameter; at some
-		// point the error, four times greater each, outweighs that.
-		best, bestStep, bestZone := math.Inf(1), uint8(0), 0.0
-		for step := int(min(MaxStep[m], finestStep)); step >= 0 && (bestStep == 0 || step+3 > int(bestStep)); step-- {
+		// point the error, four times greater each, outweighs that. So the search goes from the
+		// usual step down until two in a row cost more, and up if none of them costs less.
+		best, bestStep, bestZone := math.Inf(1), steps[m], 0.0
+		try := func(step int) {
 			f.q.quantise(m, real, f.origin, uint8(step), 0)
-			if c := cost(); c < best || bestStep == 0 {
-				best, bestStep = c, uint8(step)
+			if c := cost(); c < best {
+				best, bestStep = c, step
 			}
 		}
+		for step := steps[m]; step >= max(bestStep-2, 0); step-- {
+			try(step)
+		}
+		for step := steps[m] + 1; step-1 == bestStep && step <= int(min(MaxStep[m], finestStep)); step++ {
+			try(step)
+		}
 		for _, zone := range deadZones[1:] {
-			f.q.quantise(m, real, f.origin, bestStep, zone)
+			f.q.quantise(m, real, f.origin, uint8(bestStep), zone)
 			c := cost()
 			if c >= best {
 				break
@@ -75,15 +98,16 @@ func (f *fitter) quantise(ctx context.Context) {
 			best, bestZone = c, zone
 		}
 		// A prior's module may do as it is.
-		if f.origin.prior && bestZone != unmoved {
-			f.q.quantise(m, real, f.origin, bestStep, unmoved)
+		if f.origin.prior {
+			f.q.quantise(m, real, f.origin, uint8(bestStep), unmoved)
 			if c := cost(); c < best {
 				best, bestZone = c, unmoved
 			}
 		}
-		f.q.quantise(m, real, f.origin, bestStep, bestZone)
+		f.q.quantise(m, real, f.origin, uint8(bestStep), bestZone)
+		steps[m] = bestStep
 		f.see(distortion, (bits+f.bitsOf(f.q))/n)
-		f.tell("networks", int(m)+1, int(NumModules), float64(m+1)/float64(NumModules))
+		f.tell("networks", i+1, rounds*int(NumModules), float64(i+1)/float64(rounds*int(NumModules)))
 	}
 	f.net.set(f.q.Nets())
 	f.weightBits = f.bitsOf(f.q)

@@ -62,7 +62,7 @@ func (f *fitter) refineNets(ctx context.Context) {
 			if f.over(ctx) {
 				return
 			}
-			f.see(r.distortion, (r.bits+r.sumModules())/float64(f.net.w*f.net.h))
+			f.see(r.distortion, (r.bits+f.bitsOf(f.q))/float64(f.net.w*f.net.h))
 			i, total := round*int(NumModules)+int(m)+1, f.RefineNets*int(NumModules)
 			f.tell("parameters", i, total, float64(i)/float64(total))
 		}
@@ -71,7 +71,7 @@ func (f *fitter) refineNets(ctx context.Context) {
 
 // cost measures what a change of the module has to do with, and returns what all costs.
 func (r *netRefiner) cost(m Module) float64 {
-	if m == ARMWeights || m == ARMBiases {
+	if m.arm() {
 		r.bits = r.net.arm.pass(0, false, false)
 	} else {
 		r.distortion = r.net.distortion(nil)

@@ -18,8 +18,8 @@ import (
 //	prior       Exp-Golomb, order 0: 0 for none, 1 for one, of which there follow
 //	            name    the first 4 bytes of its file's SHA-256, 32 bits
 //	            gain    signed Exp-Golomb, order 2, see Prior.Networks
-//	steps       for each module the step of differences, less that of NewQuantised or,
-//	            with a prior, the usual one; signed Exp-Golomb, order 0
+//	steps       for each module the step of differences, less the usual one; signed
+//	            Exp-Golomb, order 0
 //	            zero bits up to a whole byte
 //	            the rest is one arithmetic code, see arith.BinaryEncoder:
 //	weights     see codeWeights
@@ -68,18 +68,10 @@ func (h *Header) write(width, height int) ([]byte, error) {
 		w.SignedExpGolomb(int64(s.Gain), 2)
 	}
 	for m, s := range h.Step {
-		w.SignedExpGolomb(int64(s)-h.usual(m), 0)
+		w.SignedExpGolomb(int64(s)-int64(usualStep[m]), 0)
 	}
 	err := w.Close()
 	return b.Bytes(), err
-}
-
-// usual returns the step that a module's differences are expected to have.
-func (h *Header) usual(m int) int64 {
-	if h.Start == nil {
-		return int64(h.origin.Step[m])
-	}
-	return int64(usualStep[m])
 }
 
 // ReadHeader reads the header of the stream of a picture of the given size, and returns
@@ -108,7 +100,7 @@ func ReadHeader(buf []byte, width, height, channels int, priors PriorFunc) (*Hea
 		return nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	for m := range h.Step {
-		s := h.usual(m) + r.SignedExpGolomb(0, 16)
+		s := int64(usualStep[m]) + r.SignedExpGolomb(0, 16)
 		if s < 0 || s > int64(MaxStep[m]) {
 			return nil, nil, fmt.Errorf("%w: step 2^-%d of the %v", ErrCorrupt, s, Module(m))
 		}

@@ -212,8 +212,10 @@ func (q *Quantised) Fit(from, a *Arch) (*Quantised, error) {
 		return nil, fmt.Errorf("%w: made for %+v, wanted for %+v", ErrNetworks, *from, *a)
 	}
 	out := NewQuantised(a)
-	for i, v := range out.Ints[UpsampleTaps] {
-		out.Ints[UpsampleTaps][i] = rescale(v, out.Step[UpsampleTaps], q.Step[UpsampleTaps])
+	for _, m := range [...]Module{UpsampleTaps, FilterWeights} {
+		for i, v := range out.Ints[m] {
+			out.Ints[m][i] = rescale(v, out.Step[m], q.Step[m])
+		}
 	}
 	out.Step = q.Step
 	src, dst := from.Layout(), a.Layout()
