@@ -20,16 +20,16 @@ var efforts = [codec.MaxEffort]effort{
 	{2, 400, 0, 0},
 	{3, 1000, 0, 1},
 	{3, 1700, 0, 1},
-	{3, 2800, 1, 1},
-	{3, 4500, 1, 2},
-	{3, 7500, 1, 2},
+	{4, 2200, 1, 1},
+	{4, 3500, 1, 2},
+	{4, 6000, 1, 2},
 	{4, 10000, 2, 2},
 	{4, 14000, 2, 3},
 }
 
 // fitting is how many bits the latents are to take at least for each preset but the first:
 // the networks of the larger ones, of some 5000 to 15,000 bits, would weigh too much.
-var fitting = [...]float64{1 << 13, 1 << 14, 1 << 16, 1 << 18}
+var fitting = [...]float64{1 << 13, 1 << 14, 1 << 16, 1 << 17}
 
 // fit returns the effort with a preset that fits latents of so many bits.
 func (e effort) fit(bits float64) effort {
