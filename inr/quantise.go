@@ -20,7 +20,8 @@ const finestStep = 12
 // rounded: 0.4 % less, in the mean of eight fits of preset l, for the time of ten.
 const secondRound = 500
 
-// usualStep are steps that the search comes to, and usualZone a dead zone.
+// usualStep are steps that the search comes to, which streams give theirs in relation to, and
+// usualZone a dead zone.
 const usualZone = 0.1
 
 var usualStep = [NumModules]int{

@@ -28,7 +28,7 @@ var efforts = [codec.MaxEffort]effort{
 }
 
 // fitting is how many bits the latents are to take at least for each preset but the first:
-// the networks of the larger ones, of some 5000 to 15,000 bits, would weigh too much.
+// the networks of the larger ones, of some 5000 to 20,000 bits, would weigh too much.
 var fitting = [...]float64{1 << 13, 1 << 14, 1 << 16, 1 << 17}
 
 // fit returns the effort with a preset that fits latents of so many bits.
