@@ -44,14 +44,14 @@
 //
 // # Speed
 //
-// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l (1903
-// multiplications per pixel), on one core of a shared AMD EPYC (Zen 4), the least of
+// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l (2371
+// multiplications per pixel), on one core of a shared AMD EPYC (Zen 4) with other work, the least of
 // eight runs each of BenchmarkStages and, together, BenchmarkDecode:
 //
 //	           latents   picture   together
-//	generic        322       112        401   1.0 MP/s
-//	AVX2            21        16         41   9.5 MP/s
-//	AVX-512         20        15         40   9.7 MP/s
+//	generic        312       177        389   1.0 MP/s
+//	AVX2            25        25         45   8.7 MP/s
+//	AVX-512         27        27         40   9.9 MP/s
 //
 // Latents take one core, since each depends on those before; the picture takes all that
 // there are.
