@@ -396,7 +396,7 @@ var MaxStep = [NumModules]uint8{
 // residual's identity added. The others keep the synthesis far from infinity
 // whatever the stream says: a grid's filter grows the latents, at most 2^7, by (7*2)^2 or
 // 2^8, and eight steps of upsampling by (4*2)^2 = 2^6 each, to 2^63; the layer of MaxGrids
-// inputs to 2^73, that of MaxHidden to 2^88, and the convolutions to 2^100 and 2^112,
+// inputs to 2^73, that of MaxHidden to 2^88, and the convolutions to 2^102 and 2^116,
 // times 255 at the end. So there is no Inf or NaN, on whose treatment processors differ.
 var MaxAbs = [NumModules]int32{
 	ARMHidden1: 30, ARMHidden2: 30, ARMOut: 30, ARMLinear: 30, ARMMixtures: 30, ARMBiases: 256, ARMOutBiases: 256,

@@ -165,7 +165,7 @@ func TestSynthesisIsExact(t *testing.T) {
 
 // TestExtremesStayFinite runs the largest parameters that a stream may hold.
 func TestExtremesStayFinite(t *testing.T) {
-	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden, 0}
+	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden, MaxExtra}
 	q := NewQuantised(&a)
 	for m := range q.Ints {
 		for i := range q.Ints[m] {
