@@ -34,7 +34,7 @@ func (f *fitter) tell(phase string, i, total int, x float64) {
 		f.shown.Loss, f.shown.BPP, f.shown.PSNR = math.NaN(), math.NaN(), math.NaN()
 	}
 	fit, nets := float64(f.Iterations), float64(finishIterations)
-	parameters, latents := float64(f.RefineNets*f.refineNetsIterations()), float64(refineIterations*f.Refine)
+	parameters, latents := float64(f.RefineNets*f.refineNetsIterations()), float64(f.Refine*f.refineIterations())
 	done := fit * x
 	switch phase {
 	case "networks":
@@ -102,7 +102,7 @@ func (f *fitter) finishing() time.Duration {
 	if f.done == 0 {
 		return 0
 	}
-	n := finishIterations + f.RefineNets*f.refineNetsIterations() + refineIterations*f.Refine
+	n := finishIterations + f.RefineNets*f.refineNetsIterations() + f.Refine*f.refineIterations()
 	if f.steered() {
 		n += reachIterations
 	}

@@ -10,7 +10,8 @@ import (
 // Overfitted Neural Image Codec", MMSP 2023) with the grids coded coarsest first, a
 // context network with residual layers that also sees mixtures of the coarser grids, and
 // two residual 3x3 convolutions behind the synthesis. Mixtures, hyperlatents and filters of
-// single grids are as in version 5 of its software.
+// single grids are as in version 5 of its software. Grids of colour are not: there each
+// size has one grid for all that the synthesis is to know.
 
 // Limits of an Arch.
 const (
@@ -19,6 +20,7 @@ const (
 	MaxFeatures = 6
 	MaxHidden   = 256
 	MaxExtra    = 12
+	MaxColour   = 2
 	MaxSpatial  = len(spatialOffsets)
 )
 
@@ -27,8 +29,9 @@ const LatentMax = 127
 
 // An Arch is the shape of a fitted picture's networks.
 //
-// Latents are integers in Grids grids and, at scales of 1/16 and coarser, a second grid of
-// each size: hyperlatents, which the synthesis does not see (see [Arch.LatentGrids]).
+// Latents are integers in a grid at each of Grids scales, Colour further grids at those of 1/4
+// and 1/8, which a fit begins with what is not brightness, and, from 1/16 down, a second grid at
+// each: hyperlatents, which the synthesis does not see (see [Arch.LatentGrids]).
 //
 // With d = Spatial + Features inputs x, the context network (ARM) computes
 //
@@ -37,12 +40,12 @@ const LatentMax = 127
 //
 // for every latent: a Laplace distribution of location mu and scale
 // exp(clamp(s, -5, 4)). The first inputs are Spatial neighbours in the grid. The others
-// are, in the three finest grids, sums over all coarser grids of the latent above, times
-// weights of the grid and the feature; elsewhere they are 0.
+// are, in grids of the three finest scales, sums over all grids of coarser scales of the latent
+// above, times weights of the grid and the feature; elsewhere they are 0.
 //
 // Each grid is filtered by 7x7 symmetric separable taps. Upsampling doubles the grids
 // step by step with filters of four free taps (see [Taps]) until there is a vector z of
-// Grids values for each pixel. The synthesis is
+// Planes values for each pixel. The synthesis is
 //
 //	u = W2s relu(W1s z + b1s) + b2s
 //	r = relu(u + conv1(u) + c1)      v = r + conv2(r) + c2 + Wls z
@@ -51,11 +54,12 @@ const LatentMax = 127
 // Channels + Extra channels, v the first Channels of r beside what conv2 makes of all.
 type Arch struct {
 	Channels int // samples per pixel, 1..MaxChannels
-	Grids    int // grids that the synthesis sees, 1..MaxGrids; scale i has ceil(H/2^i) x ceil(W/2^i)
+	Grids    int // scales of grids, 1..MaxGrids; scale i has ceil(H/2^i) x ceil(W/2^i)
 	Spatial  int // contexts from the same grid, 1..MaxSpatial
 	Features int // contexts that are mixtures of coarser grids, 0..MaxFeatures
 	Hidden   int // width of the synthesis, 1..MaxHidden
 	Extra    int // channels between its convolutions beyond those of the picture, 0..MaxExtra
+	Colour   int // further grids at scales of 1/4 and 1/8, 0..MaxColour
 }
 
 // ErrArch is the error of an architecture outside its limits.
@@ -74,6 +78,7 @@ func (a *Arch) Validate() error {
 		{"mixed contexts", a.Features, 0, MaxFeatures},
 		{"hidden width", a.Hidden, 1, MaxHidden},
 		{"extra channels", a.Extra, 0, MaxExtra},
+		{"grids of colour", a.Colour, 0, MaxColour},
 	} {
 		if f.v < f.lo || f.v > f.hi {
 			return fmt.Errorf("%w: %d %s, want %d to %d", ErrArch, f.v, f.name, f.lo, f.hi)
@@ -93,67 +98,98 @@ func (a *Arch) Inputs() int { return a.Spatial + a.Features }
 
 // A Preset is a named choice of widths.
 type Preset struct {
-	Name                             string
-	Spatial, Features, Hidden, Extra int
+	Name                                     string
+	Spatial, Features, Hidden, Extra, Colour int
 }
 
-// Presets lists the presets by growing cost: 456, 857, 1258, 2371 and 3347
+// Presets lists the presets by growing cost: 456, 857, 1258, 2748 and 3878
 // multiplications per pixel of a large RGB picture with 7 grids (see [Arch.MACs]).
 // Streams refer to them by their place, so the list only ever grows at its end.
 var Presets = [...]Preset{
-	{"xs", 4, 2, 8, 0},
-	{"s", 8, 4, 16, 0},
-	{"m", 10, 6, 24, 0},
-	{"l", 14, 6, 48, 3},
-	{"xl", 20, 6, 64, 3},
+	{"xs", 4, 2, 8, 0, 0},
+	{"s", 8, 4, 16, 0, 0},
+	{"m", 10, 6, 24, 0, 0},
+	{"l", 14, 6, 48, 3, 2},
+	{"xl", 20, 6, 64, 3, 2},
 }
 
-// Arch returns the architecture for a picture: the widths of the preset and as many
-// grids as GridsFor says.
+// Arch returns the architecture for a picture: the widths of the preset, as many scales
+// as GridsFor says, and no more grids of colour than the picture has channels besides the first.
 func (p *Preset) Arch(width, height, channels int) Arch {
-	return Arch{channels, GridsFor(width, height), p.Spatial, p.Features, p.Hidden, p.Extra}
+	return Arch{channels, GridsFor(width, height), p.Spatial, p.Features, p.Hidden, p.Extra, min(p.Colour, channels-1)}
 }
 
 // preset returns the place of a's widths in Presets, or -1.
 func (a *Arch) preset() int {
 	for i, p := range Presets {
-		if p.Spatial == a.Spatial && p.Features == a.Features && p.Hidden == a.Hidden && p.Extra == a.Extra {
+		if p.Arch(1, 1, a.Channels) == (Arch{a.Channels, 1, a.Spatial, a.Features, a.Hidden, a.Extra, a.Colour}) {
 			return i
 		}
 	}
 	return -1
 }
 
-// hyperScale is the scale of the finest hyperlatents: grids that the synthesis does not
-// see. They are there to be mixed into contexts.
-const hyperScale = 4
+// Grids of colour are at the scales from colourScale to before hyperScale, the scale of the
+// finest hyperlatents: grids that the synthesis does not see, there to be mixed into contexts.
+const (
+	colourScale = 2
+	hyperScale  = 4
+)
 
-// LatentGrids returns the number of grids of latents: Grids, and a second one, of
-// hyperlatents, at each scale from 1/16 down.
-func (a *Arch) LatentGrids() int { return a.Grids + max(a.Grids-hyperScale, 0) }
+// LatentGrids returns the number of grids of latents: at each scale one, Colour more
+// at 1/4 and 1/8, and a second one, of hyperlatents, from 1/16 down.
+func (a *Arch) LatentGrids() int { return a.latentAt(a.Grids) }
+
+// Planes returns the number of grids that the synthesis sees, the finest scale's first.
+func (a *Arch) Planes() int { return a.planeAt(a.Grids) }
+
+// planeAt returns how many grids of finer scales the synthesis sees.
+func (a *Arch) planeAt(scale int) int {
+	return scale + a.Colour*min(max(scale-colourScale, 0), hyperScale-colourScale)
+}
+
+// latentAt returns the first grid of the latents at a scale. The synthesis sees it and
+// those of colour that follow.
+func (a *Arch) latentAt(scale int) int { return a.planeAt(scale) + max(scale-hyperScale, 0) }
+
+// latentsAt returns the first grid of the latents at a scale, and how many there are.
+func (a *Arch) latentsAt(scale int) (first, n int) {
+	first = a.latentAt(scale)
+	return first, a.latentAt(scale+1) - first
+}
+
+// planesAt returns the first of the planes of the synthesis that are grids of a scale,
+// and how many are.
+func (a *Arch) planesAt(scale int) (first, n int) {
+	first = a.planeAt(scale)
+	return first, a.planeAt(scale+1) - first
+}
 
 // LatentScale returns the scale of grid i of the latents, which has
 // ceil(H/2^scale) x ceil(W/2^scale), and whether it is one of hyperlatents.
-func LatentScale(i int) (scale int, hyper bool) {
-	if i <= hyperScale {
-		return i, false
+func (a *Arch) LatentScale(i int) (scale int, hyper bool) {
+	for i >= a.latentAt(scale+1) {
+		scale++
 	}
-	return hyperScale + (i-hyperScale)/2, (i-hyperScale)%2 == 1
+	return scale, scale >= hyperScale && i > a.latentAt(scale)
 }
 
-// latentAt returns which grid of the latents the synthesis sees at a scale.
-func latentAt(scale int) int { return scale + max(scale-hyperScale, 0) }
+// mixedScales is how many scales, from the finest, have grids with mixtures of those of
+// coarser ones for contexts, and maxMixed how many grids these are.
+const (
+	mixedScales = 3
+	maxMixed    = mixedScales + MaxColour*(mixedScales-colourScale)
+)
 
-// mixedGrids is how many grids, from the finest, have mixtures of the coarser ones for
-// contexts.
-const mixedGrids = 3
-
-// mixed returns how many grids are mixed for the contexts of grid i: those after it.
-func (a *Arch) mixed(i int) int {
-	if i >= mixedGrids {
-		return 0
+// mixed returns how many grids are mixed for the contexts of grid i: those of coarser
+// scales, and the first of them.
+func (a *Arch) mixed(i int) (first, n int) {
+	scale, _ := a.LatentScale(i)
+	if scale >= mixedScales || i >= a.LatentGrids() {
+		return 0, 0
 	}
-	return max(a.LatentGrids()-1-i, 0)
+	first = a.latentAt(scale + 1)
+	return first, max(a.LatentGrids()-first, 0)
 }
 
 // Preset returns the name of the preset whose widths a has, or "".
@@ -226,17 +262,19 @@ const (
 	ARMW2                      // [d][d], likewise
 	ARMW3                      // [2][d]: mu, s from the hidden layer
 	ARMWl                      // [2][d]: mu, s from the contexts
-	ARMMix0                    // [Features][LatentGrids-1]: of grid 0, from the grids after it
-	ARMMix1                    // [Features][LatentGrids-2]: of grid 1
-	ARMMix2                    // [Features][LatentGrids-3]: of grid 2
+	ARMMix0                    // [Features][grids of coarser scales]: of grid 0
+	ARMMix1                    // likewise, of grid 1
+	ARMMix2                    // of grid 2
+	ARMMix3                    // of grid 3, if it is one of colour
+	ARMMix4                    // of grid 4, likewise
 	ARMB1                      // [LatentGrids][d]
 	ARMB2                      // [d]
 	ARMB3                      // [2]
 	Taps                       // [Grids-1][4]: row i takes grid i+1 to the size of grid i
-	FilterTaps                 // [Grids][4]: of the filter of grid i, that at distance 0 first
-	SynW1                      // [Hidden][Grids], grid 0 first
+	FilterTaps                 // [Planes][4]: of the filter of each, that at distance 0 first
+	SynW1                      // [Hidden][Planes]
 	SynW2                      // [trunk][Hidden], with trunk = Channels + Extra
-	SynWl                      // [Channels][Grids]
+	SynWl                      // [Channels][Planes]
 	SynK1                      // [trunk][trunk][3][3]: output, input, row, column
 	SynK2                      // [Channels][trunk][3][3]
 	SynB1                      // [Hidden]
@@ -259,18 +297,20 @@ func (t Tensor) Len() int { return t.Rows * t.Cols }
 // Layout returns where all tensors lie. Those of a module follow one another in the
 // order of their identifiers.
 func (a *Arch) Layout() [NumTensors]Tensor {
-	d, l, c, h, t := a.Inputs(), a.Grids, a.Channels, a.Hidden, a.trunk()
+	d, l, c, h, t := a.Inputs(), a.Planes(), a.Channels, a.Hidden, a.trunk()
 	out := [NumTensors]Tensor{
 		ARMW1: {ARMHidden1, 0, d, d}, ARMW2: {ARMHidden2, 0, d, d},
 		ARMW3: {ARMOut, 0, 2, d}, ARMWl: {ARMLinear, 0, 2, d},
-		ARMMix0: {ARMMixtures, 0, a.Features, a.mixed(0)}, ARMMix1: {ARMMixtures, 0, a.Features, a.mixed(1)},
-		ARMMix2: {ARMMixtures, 0, a.Features, a.mixed(2)},
-		ARMB1:   {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMOutBiases, 0, 1, 2},
-		Taps: {UpsampleTaps, 0, l - 1, 4}, FilterTaps: {FilterWeights, 0, l, 4},
+		ARMB1: {ARMBiases, 0, a.LatentGrids(), d}, ARMB2: {ARMBiases, 0, 1, d}, ARMB3: {ARMOutBiases, 0, 1, 2},
+		Taps: {UpsampleTaps, 0, a.Grids - 1, 4}, FilterTaps: {FilterWeights, 0, l, 4},
 		SynW1: {SynthHidden, 0, h, l}, SynW2: {SynthOut, 0, t, h}, SynWl: {SynthLinear, 0, c, l},
 		SynK1: {SynthConv1, 0, t, 9 * t}, SynK2: {SynthConv2, 0, c, 9 * t},
 		SynB1: {SynthHiddenBiases, 0, 1, h}, SynB2: {SynthBiases, 0, 1, t},
 		SynBK1: {SynthBiases, 0, 1, t}, SynBK2: {SynthBiases, 0, 1, c},
+	}
+	for i := range maxMixed {
+		_, sources := a.mixed(i)
+		out[ARMMix0+TensorID(i)] = Tensor{ARMMixtures, 0, a.Features, sources}
 	}
 	var n [NumModules]int
 	for i := range out {
@@ -295,18 +335,20 @@ func (a *Arch) Params() [NumModules]int {
 func (a *Arch) MACs() (arm, upsample, synthesis float64) {
 	d, area := float64(a.Inputs()), 1.0
 	for i := range a.Grids {
-		arm += (2*d*d + 4*d) * area
-		// Every output takes 4 products across, and half as many outputs 4 down. The grid's
+		_, own := a.planesAt(i)
+		arm += (2*d*d + 4*d) * float64(own) * area
+		// Every output takes 4 products across, and half as many outputs 4 down. A grid's
 		// own filter takes 7 each way.
-		upsample += (float64(a.Grids-1-i)*6 + 14) * area
-		if i < mixedGrids {
+		upsample += (float64(a.Planes()-a.planeAt(i+1))*6 + 14*float64(own)) * area
+		if i < mixedScales {
 			for s, part := i+1, area/4; s < a.Grids; s, part = s+1, part/4 {
-				arm += float64(a.Features) * part
+				_, sources := a.planesAt(s)
+				arm += float64(a.Features*sources*own) * part
 			}
 		}
 		area /= 4
 	}
-	c, l, h, t := a.Channels, a.Grids, a.Hidden, a.trunk()
+	c, l, h, t := a.Channels, a.Planes(), a.Hidden, a.trunk()
 	return arm, upsample, float64(l*h + h*t + l*c + 9*t*t + 9*t*c)
 }
 
@@ -457,14 +499,14 @@ type Grid struct {
 	V    []int8 // H*W values in -LatentMax..LatentMax
 }
 
-// Latents are the grids of a picture, finest first: [LatentScale] says which is which.
+// Latents are the grids of a picture, finest first: [Arch.LatentScale] says which is which.
 type Latents []Grid
 
 // NewLatents returns latents of zeros for a picture.
 func NewLatents(a *Arch, width, height int) Latents {
 	lat := make(Latents, a.LatentGrids())
 	for i := range lat {
-		scale, _ := LatentScale(i)
+		scale, _ := a.LatentScale(i)
 		w, h := GridSize(width, height, scale)
 		lat[i] = Grid{w, h, make([]int8, w*h)}
 	}
@@ -490,7 +532,7 @@ func (l Latents) Validate(a *Arch) error {
 	}
 	for i := range l {
 		g := &l[i]
-		scale, _ := LatentScale(i)
+		scale, _ := a.LatentScale(i)
 		w, h := GridSize(l[0].W, l[0].H, scale)
 		if l[0].W < 1 || l[0].H < 1 || g.W != w || g.H != h || len(g.V) != w*h {
 			return fmt.Errorf("%w: grid %d is %dx%d with %d values, want %dx%d", ErrLatents, i, g.W, g.H, len(g.V), w, h)

@@ -3,18 +3,19 @@ package inr
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 )
 
 func TestArchLimits(t *testing.T) {
-	good := Arch{3, 7, 14, 6, 48, 3}
+	good := Arch{3, 7, 14, 6, 48, 3, 2}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []Arch{
-		{0, 7, 14, 6, 48, 3}, {5, 7, 14, 6, 48, 3}, {3, 0, 14, 6, 48, 3}, {3, 10, 14, 6, 48, 3}, {3, 7, 0, 6, 48, 3},
-		{3, 7, MaxSpatial + 2, 6, 48, 3}, {3, 7, 13, 7, 48, 3}, {3, 7, 13, 6, 48, 3}, {3, 7, 14, 6, 0, 3}, {3, 7, 14, 6, 257, 3},
-		{3, 7, 14, 6, 48, -1}, {3, 7, 14, 6, 48, MaxExtra + 1},
+		{0, 7, 14, 6, 48, 3, 0}, {5, 7, 14, 6, 48, 3, 0}, {3, 0, 14, 6, 48, 3, 0}, {3, 10, 14, 6, 48, 3, 0}, {3, 7, 0, 6, 48, 3, 0},
+		{3, 7, MaxSpatial + 2, 6, 48, 3, 0}, {3, 7, 13, 7, 48, 3, 0}, {3, 7, 13, 6, 48, 3, 0}, {3, 7, 14, 6, 0, 3, 0}, {3, 7, 14, 6, 257, 3, 0},
+		{3, 7, 14, 6, 48, -1, 0}, {3, 7, 14, 6, 48, MaxExtra + 1, 0}, {3, 7, 14, 6, 48, 3, -1}, {3, 7, 14, 6, 48, 3, MaxColour + 1},
 	} {
 		if err := a.Validate(); !errors.Is(err, ErrArch) {
 			t.Errorf("%+v: %v", a, err)
@@ -23,7 +24,7 @@ func TestArchLimits(t *testing.T) {
 }
 
 func TestPresets(t *testing.T) {
-	want := []float64{456, 857, 1258, 2371, 3347} // as the comment on Presets says
+	want := []float64{456, 857, 1258, 2748, 3878} // as the comment on Presets says
 	for i, p := range Presets {
 		a := p.Arch(768, 512, 3)
 		if err := a.Validate(); err != nil {
@@ -38,7 +39,7 @@ func TestPresets(t *testing.T) {
 }
 
 func TestLayoutCoversModules(t *testing.T) {
-	for _, a := range []Arch{{1, 1, 1, 1, 1, 0}, {3, 7, 14, 6, 48, 3}} {
+	for _, a := range []Arch{{1, 1, 1, 1, 1, 0, 0}, {3, 7, 14, 6, 48, 3, 2}, {3, 3, 14, 6, 48, 3, 1}} {
 		var end [NumModules]int
 		for id, tensor := range a.Layout() {
 			if tensor.Offset != end[tensor.Module] {
@@ -48,6 +49,50 @@ func TestLayoutCoversModules(t *testing.T) {
 		}
 		if end != a.Params() {
 			t.Errorf("tensors end at %v, want %v", end, a.Params())
+		}
+	}
+}
+
+// A gridKind is what a grid of latents is.
+type gridKind struct {
+	scale int
+	hyper bool
+}
+
+// gridKinds lists the grids of latents as the comment of [Arch] says.
+func gridKinds(a *Arch) (list []gridKind) {
+	for scale := range a.Grids {
+		list = append(list, gridKind{scale, false})
+		if scale == 2 || scale == 3 {
+			list = append(list, slices.Repeat([]gridKind{{scale, false}}, a.Colour)...)
+		}
+		if scale >= 4 {
+			list = append(list, gridKind{scale, true})
+		}
+	}
+	return list
+}
+
+func TestLatentScale(t *testing.T) {
+	for grids := 1; grids <= MaxGrids; grids++ {
+		for colour := range MaxColour + 1 {
+			a := Arch{3, grids, 2, 2, 1, 0, colour}
+			want := gridKinds(&a)
+			if n := a.LatentGrids(); n != len(want) {
+				t.Fatalf("%+v: %d grids, want %d", a, n, len(want))
+			}
+			planes := 0
+			for i, k := range want {
+				if scale, hyper := a.LatentScale(i); (gridKind{scale, hyper}) != k {
+					t.Errorf("%+v: grid %d is of scale %d, %v, want %v", a, i, scale, hyper, k)
+				}
+				if !k.hyper {
+					planes++
+				}
+			}
+			if n := a.Planes(); n != planes {
+				t.Errorf("%+v: %d planes, want %d", a, n, planes)
+			}
 		}
 	}
 }
@@ -74,7 +119,7 @@ func TestContextsAreCausal(t *testing.T) {
 }
 
 func TestQuantisedNetsAreExact(t *testing.T) {
-	a := Arch{3, 7, 14, 6, 48, 0}
+	a := Arch{3, 7, 14, 6, 48, 0, 1}
 	q := NewQuantised(&a)
 	q.Step = MaxStep
 	for m := range q.Ints {
@@ -105,7 +150,7 @@ func TestQuantisedNetsAreExact(t *testing.T) {
 }
 
 func TestValidateNetworks(t *testing.T) {
-	a := Arch{1, 2, 3, 1, 4, 0}
+	a := Arch{1, 2, 3, 1, 4, 0, 0}
 	for name, spoil := range map[string]func(q *Quantised){
 		"short":      func(q *Quantised) { q.Ints[SynthOut] = q.Ints[SynthOut][1:] },
 		"step":       func(q *Quantised) { q.Step[ARMHidden1] = 11 },
@@ -123,7 +168,7 @@ func TestValidateNetworks(t *testing.T) {
 }
 
 func TestValidateLatents(t *testing.T) {
-	a := Arch{1, 3, 3, 1, 4, 0}
+	a := Arch{1, 3, 3, 1, 4, 0, 0}
 	for name, spoil := range map[string]func(l Latents) Latents{
 		"fewer":   func(l Latents) Latents { return l[:2] },
 		"size":    func(l Latents) Latents { l[1].W++; return l },

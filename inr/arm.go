@@ -30,12 +30,12 @@ const (
 // A predictor is a context network ready to run.
 type predictor struct {
 	d      int
-	w1, w2 []int16             // [d][d]
-	w3     []int16             // [2][2d]: from the contexts, from the hidden layer
-	b1     []int32             // [grids][d]
-	b2     []int32             // [d]
-	b3     []int32             // [2]
-	mix    [mixedGrids][]int32 // [Features][mixed], with weightBits fractional bits
+	w1, w2 []int16           // [d][d]
+	w3     []int16           // [2][2d]: from the contexts, from the hidden layer
+	b1     []int32           // [grids][d]
+	b2     []int32           // [d]
+	b3     []int32           // [2]
+	mix    [maxMixed][]int32 // [Features][mixed], with weightBits fractional bits
 
 	// Pairs of values, see kernels.ReLUI16: d/2 planes of contexts followed by
 	// d/2 planes of the second hidden layer, [d][armChunk][2].

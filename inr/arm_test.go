@@ -3,6 +3,7 @@ package inr
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/burin-codec/burin/entropy"
@@ -31,16 +32,15 @@ func contextsOf(a *Arch, q *Quantised, lat Latents, grid, y, x int) []float64 {
 		}
 		out = append(out, v)
 	}
-	n := a.LatentGrids()
+	kinds := gridKinds(a)
 	for f := range a.Features {
 		sum := 0.0 // in 2^-10
-		if grid < 3 {
-			own, _ := LatentScale(grid)
-			weights := q.Ints[ARMMixtures][a.Layout()[ARMMix0+TensorID(grid)].Offset+f*(n-1-grid):]
-			for k := grid + 1; k < n; k++ {
-				scale, _ := LatentScale(k)
-				up, g := scale-own, &lat[k]
-				weight := math.Ldexp(float64(weights[k-grid-1]), 10-int(q.Step[ARMMixtures]))
+		if own := kinds[grid].scale; own < 3 {
+			first := slices.IndexFunc(kinds, func(k gridKind) bool { return k.scale > own })
+			t := a.Layout()[ARMMix0+TensorID(grid)]
+			for k := range t.Cols {
+				up, g := kinds[first+k].scale-own, &lat[first+k]
+				weight := math.Ldexp(float64(q.Ints[ARMMixtures][t.Offset+f*t.Cols+k]), 10-int(q.Step[ARMMixtures]))
 				sum += weight * float64(g.V[y>>up*g.W+x>>up])
 			}
 		}
@@ -131,7 +131,7 @@ func TestPredictorFollowsFloat(t *testing.T) {
 func TestContextsOfLargeGrid(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 3))
 	const w, h = 3*armChunk + 100, 2*armChunk + 30
-	a := Arch{1, 1, 2, 0, 1, 0}
+	a := Arch{1, 1, 2, 0, 1, 0, 0}
 	q := NewQuantised(&a)
 	q.Step[ARMLinear] = 0
 	q.Ints[ARMLinear][a.Layout()[ARMWl].Offset] = 1 // the location is the left neighbour

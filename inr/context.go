@@ -127,12 +127,12 @@ func (w *walker) spatial(t, lo, n int) {
 }
 
 // mix sets the features of grid i: at each position of half its size the sum over all
-// grids behind it of the latent there times the feature's weight. What coarser grids add
+// grids of coarser scales of the latent there times the feature's weight. What coarser grids add
 // is the same for all positions below one, so sums go from scale to scale.
 func (w *walker) mix(i int) {
 	a := w.arch
 	w.features = w.features[:0]
-	sources := a.mixed(i)
+	first, sources := a.mixed(i)
 	if sources == 0 {
 		return
 	}
@@ -140,8 +140,8 @@ func (w *walker) mix(i int) {
 		weights := w.net.mix[i][f*sources : (f+1)*sources]
 		var sums []int32
 		var above int // width of the sums so far
-		for scale := a.Grids - 1; scale > i; scale-- {
-			k := latentAt(scale)
+		for scale := a.Grids - 1; a.latentAt(scale) >= first; scale-- {
+			k, n := a.latentsAt(scale)
 			g := &w.lat[k]
 			next := make([]int32, len(g.V))
 			for y := range g.H {
@@ -152,9 +152,8 @@ func (w *walker) mix(i int) {
 						row[x] = up[x/2]
 					}
 				}
-				addWeighted(row, g.V[y*g.W:], weights[k-i-1])
-				if scale >= hyperScale {
-					addWeighted(row, w.lat[k+1].V[y*g.W:], weights[k-i])
+				for j := range n {
+					addWeighted(row, w.lat[k+j].V[y*g.W:], weights[k+j-first])
 				}
 			}
 			sums, above = next, g.W

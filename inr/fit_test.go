@@ -317,7 +317,7 @@ func TestFitPrior(t *testing.T) {
 }
 
 func TestFitErrors(t *testing.T) {
-	good := FitOptions{Arch: Arch{1, 2, 3, 1, 2, 0}, Lambda: 1e-3}
+	good := FitOptions{Arch: Arch{1, 2, 3, 1, 2, 0, 0}, Lambda: 1e-3}
 	pix := make([]float32, 12)
 	for name, change := range map[string]func(o *FitOptions, pix *[]float32){
 		"samples":    func(_ *FitOptions, p *[]float32) { *p = (*p)[1:] },

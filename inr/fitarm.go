@@ -55,7 +55,7 @@ func newFitARM(f *fitNet) (*fitARM, error) {
 	for _, o := range spatialOffsets[:a.Spatial] {
 		offsets = append(offsets, nn.Offset{DY: o[0], DX: o[1]})
 	}
-	for i := range min(mixedGrids, a.LatentGrids()) {
+	for i := range min(maxMixed, a.LatentGrids()) {
 		m.mixes = append(m.mixes, newFitMix(m, i))
 	}
 	for i := range a.LatentGrids() {

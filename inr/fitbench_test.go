@@ -66,7 +66,7 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 	total := b.Elapsed().Seconds() / float64(b.N)
 	arm, up, synthesis := a.MACs()
 	// The synthesis' first part goes forward twice.
-	macs := 3*(arm+up+synthesis) + float64(a.Hidden*(a.Grids+a.trunk())+a.Grids*a.Channels)
+	macs := 3*(arm+up+synthesis) + float64(a.Hidden*(a.Planes()+a.trunk())+a.Planes()*a.Channels)
 	b.ReportMetric(2*macs*float64(w*h)/total/1e9, "GFLOP/s")
 	for _, s := range stages {
 		best := 1e9

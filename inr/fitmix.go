@@ -8,9 +8,10 @@ import "github.com/burin-codec/burin/kernels"
 // adds to the sums of the coarser one, repeated.
 type fitMix struct {
 	arm            *fitARM
-	grid, sources  int
+	grid, scale    int
+	first, sources int       // the grids that are mixed
 	weights, grads []float32 // [features][sources]
-	// feature[f][s-grid-1] is the sum of scale s and coarser ones, [h*w] of that scale;
+	// feature[f][s-scale-1] is the sum of scale s and coarser ones, [h*w] of that scale;
 	// grad is its gradient.
 	feature, grad [][][]float32
 	scales        int // how many there are after the grid's
@@ -19,16 +20,17 @@ type fitMix struct {
 // newFitMix returns the mixtures for a grid, nil if it has none.
 func newFitMix(m *fitARM, grid int) *fitMix {
 	a := &m.f.arch
-	n := a.mixed(grid)
+	first, n := a.mixed(grid)
 	if n == 0 || a.Features == 0 {
 		return nil
 	}
 	p := m.f.params[ARMMix0+TensorID(grid)]
-	x := &fitMix{arm: m, grid: grid, weights: p.Data, grads: p.Grad, sources: n, scales: a.Grids - 1 - grid}
+	scale, _ := a.LatentScale(grid)
+	x := &fitMix{arm: m, grid: grid, scale: scale, weights: p.Data, grads: p.Grad, first: first, sources: n, scales: a.Grids - 1 - scale}
 	for range a.Features {
 		var f, g [][]float32
-		for s := grid + 1; s < a.Grids; s++ {
-			t := m.f.lat[latentAt(s)]
+		for s := scale + 1; s < a.Grids; s++ {
+			t := m.f.lat[a.latentAt(s)]
 			f, g = append(f, make([]float32, t.H*t.W)), append(g, make([]float32, t.H*t.W))
 		}
 		x.feature, x.grad = append(x.feature, f), append(x.grad, g)
@@ -36,29 +38,21 @@ func newFitMix(m *fitARM, grid int) *fitMix {
 	return x
 }
 
-// sourcesAt returns the first and how many of the latents there are at a scale.
-func sourcesAt(scale int) (grid, n int) {
-	if scale < hyperScale {
-		return scale, 1
-	}
-	return latentAt(scale), 2
-}
-
 // forward sets a feature.
 func (x *fitMix) forward(f int) {
 	net := x.arm.f
 	for k := x.scales - 1; k >= 0; k-- {
 		dst := x.feature[f][k]
-		scale := x.grid + 1 + k
-		t := net.lat[latentAt(scale)]
+		scale := x.scale + 1 + k
+		t := net.lat[net.arch.latentAt(scale)]
 		if k == x.scales-1 {
 			clear(dst)
 		} else {
-			up := net.lat[latentAt(scale+1)]
+			up := net.lat[net.arch.latentAt(scale+1)]
 			repeat2(dst, t.H, t.W, x.feature[f][k+1], up.W)
 		}
-		for grid, n := sourcesAt(scale); n > 0; grid, n = grid+1, n-1 {
-			kernels.AxpbyF32(dst, 1, net.lat[grid].Data, x.weights[f*x.sources+grid-x.grid-1])
+		for grid, n := net.arch.latentsAt(scale); n > 0; grid, n = grid+1, n-1 {
+			kernels.AxpbyF32(dst, 1, net.lat[grid].Data, x.weights[f*x.sources+grid-x.first])
 		}
 	}
 }
@@ -69,13 +63,13 @@ func (x *fitMix) backward(f int) {
 	net := x.arm.f
 	for k := range x.scales {
 		g := x.grad[f][k]
-		scale := x.grid + 1 + k
-		t := net.lat[latentAt(scale)]
-		for grid, n := sourcesAt(scale); n > 0; grid, n = grid+1, n-1 {
-			x.grads[f*x.sources+grid-x.grid-1] += float32(kernels.DotF32(g, net.lat[grid].Data))
+		scale := x.scale + 1 + k
+		t := net.lat[net.arch.latentAt(scale)]
+		for grid, n := net.arch.latentsAt(scale); n > 0; grid, n = grid+1, n-1 {
+			x.grads[f*x.sources+grid-x.first] += float32(kernels.DotF32(g, net.lat[grid].Data))
 		}
 		if k+1 < x.scales {
-			up := net.lat[latentAt(scale+1)]
+			up := net.lat[net.arch.latentAt(scale+1)]
 			sum2(x.grad[f][k+1], up.H, up.W, g, t.H, t.W)
 		}
 	}
@@ -83,13 +77,13 @@ func (x *fitMix) backward(f int) {
 
 // collect adds the gradient of latents of a grid.
 func (x *fitMix) collect(grid int) {
-	if grid <= x.grid {
+	if grid < x.first {
 		return
 	}
-	scale, _ := LatentScale(grid)
+	scale, _ := x.arm.f.arch.LatentScale(grid)
 	dz := x.arm.f.dlat[grid].Data
 	for f := range x.grad {
-		kernels.AxpbyF32(dz, 1, x.grad[f][scale-x.grid-1], x.weights[f*x.sources+grid-x.grid-1])
+		kernels.AxpbyF32(dz, 1, x.grad[f][scale-x.scale-1], x.weights[f*x.sources+grid-x.first])
 	}
 }
 

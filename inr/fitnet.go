@@ -29,12 +29,12 @@ type fitNet struct {
 	params     [NumTensors]*nn.Param // nil where a tensor is empty
 
 	lat, dlat []*nn.Tensor // latents of grid i and their gradient, [1][h_i][w_i]
-	// z[i] is [Grids-i][h_i][w_i]: the latents of scale i, filtered, then those of all
-	// coarser ones at that size; dz[i] is the gradient. sharp and dSharp are the first
-	// planes, upZ and upDZ all others.
-	z, dz, sharp, dSharp, upZ, upDZ []*nn.Tensor
-	filters                         []*nn.Separable // filters[i] takes latents to sharp[i]
-	up                              []*nn.Separable // up[i] takes z[i+1] to upZ[i]
+	// z[i] is what the synthesis sees of the grids from scale i on at the size of that, [..][h_i][w_i]:
+	// the latents of scale i, filtered, then those of coarser ones; dz[i] is the gradient. upZ and
+	// upDZ are the latter.
+	z, dz, upZ, upDZ []*nn.Tensor
+	up               []*nn.Separable // up[i] takes z[i+1] to upZ[i]
+	shown            []fitPlane      // of all scales, finest first
 
 	mlp          *nn.MLP
 	points       *nn.Pixelwise
@@ -50,6 +50,14 @@ type fitNet struct {
 	rectify, compare, gate, judge func(worker, task int)
 	weight                        float32   // of the squared errors
 	pixels                        []float32 // what judge is to set, or nil
+}
+
+// A fitPlane is one of the Planes at its own size: the grid of latents that it is made of by a
+// filter, its place in z, and the gradient there.
+type fitPlane struct {
+	grid          int
+	filter        *nn.Separable
+	sharp, dSharp *nn.Tensor
 }
 
 // fitChunk is how many elements of a picture or grid a worker takes at a time.
@@ -71,28 +79,31 @@ func newFitNet(a Arch, target *nn.Tensor, pool *nn.Pool) (*fitNet, error) {
 		}
 	}
 	for i := range a.LatentGrids() {
-		scale, _ := LatentScale(i)
+		scale, _ := a.LatentScale(i)
 		w, h := GridSize(f.w, f.h, scale)
 		f.lat, f.dlat = append(f.lat, nn.NewTensor(1, h, w)), append(f.dlat, nn.NewTensor(1, h, w))
 	}
 	for i := range a.Grids {
 		w, h := GridSize(f.w, f.h, i)
-		z, dz := nn.NewTensor(a.Grids-i, h, w), nn.NewTensor(a.Grids-i, h, w)
+		first, n := a.planesAt(i)
+		z, dz := nn.NewTensor(a.Planes()-first, h, w), nn.NewTensor(a.Planes()-first, h, w)
 		f.z, f.dz = append(f.z, z), append(f.dz, dz)
-		f.sharp = append(f.sharp, &nn.Tensor{C: 1, H: h, W: w, Data: z.Data[:h*w]})
-		f.dSharp = append(f.dSharp, &nn.Tensor{C: 1, H: h, W: w, Data: dz.Data[:h*w]})
-		filter, err := nn.NewSymmetricFilter(fmt.Sprint("filter ", i), filterTaps, false, pool)
-		if err != nil {
-			return nil, err
-		}
 		p := f.params[FilterTaps]
-		share(filter.Params()[0], p.Data[4*i:4*i+4], p.Grad[4*i:4*i+4])
-		f.filters = append(f.filters, filter)
+		for k := range n {
+			filter, err := nn.NewSymmetricFilter(fmt.Sprint("filter ", first+k), filterTaps, false, pool)
+			if err != nil {
+				return nil, err
+			}
+			taps := 4 * (first + k)
+			share(filter.Params()[0], p.Data[taps:taps+4], p.Grad[taps:taps+4])
+			f.shown = append(f.shown, fitPlane{a.latentAt(i) + k, filter,
+				&nn.Tensor{C: 1, H: h, W: w, Data: z.Plane(k)}, &nn.Tensor{C: 1, H: h, W: w, Data: dz.Plane(k)}})
+		}
 		if i == a.Grids-1 {
 			break
 		}
-		f.upZ = append(f.upZ, &nn.Tensor{C: z.C - 1, H: h, W: w, Data: z.Data[h*w:]})
-		f.upDZ = append(f.upDZ, &nn.Tensor{C: z.C - 1, H: h, W: w, Data: dz.Data[h*w:]})
+		f.upZ = append(f.upZ, &nn.Tensor{C: z.C - n, H: h, W: w, Data: z.Data[n*h*w:]})
+		f.upDZ = append(f.upDZ, &nn.Tensor{C: z.C - n, H: h, W: w, Data: dz.Data[n*h*w:]})
 		u, err := nn.NewUpsample2x(fmt.Sprint("upsampling ", i), 8, pool)
 		if err != nil {
 			return nil, err
@@ -102,7 +113,7 @@ func newFitNet(a Arch, target *nn.Tensor, pool *nn.Pool) (*fitNet, error) {
 		f.up = append(f.up, u)
 	}
 	var err error
-	if f.mlp, err = nn.NewMLP("synthesis", nn.MLPConfig{In: a.Grids, Beside: a.Channels,
+	if f.mlp, err = nn.NewMLP("synthesis", nn.MLPConfig{In: a.Planes(), Beside: a.Channels,
 		Layers: []nn.MLPLayer{{Out: a.Hidden, Act: nn.ReLU}, {Out: a.trunk()}}}); err != nil {
 		return nil, err
 	}
@@ -157,8 +168,18 @@ func (f *fitNet) shareAll(layer []*nn.Param, ids ...TensorID) {
 // and 1 cost 2 and 3 % more.
 const open = 0.4
 
+// firstColour returns what a step of the first grid of a scale, k 0, or of one of colour is in a
+// channel to begin with: brightness, or some of what is orthogonal to that, of the same size.
+func firstColour(k, channel, channels int) float64 {
+	if k == 0 {
+		return 1
+	}
+	// The discrete cosine transform of the channels: of three, (1, 0, -1) and (1, -2, 1).
+	return math.Sqrt2 * math.Cos(math.Pi*float64(k)*(float64(channel)+0.5)/float64(channels))
+}
+
 // init sets the networks to the start of a fit from nothing: no contexts, no
-// convolutions, and a linear branch that takes all grids for brightness. A step of
+// convolutions, and a linear branch that takes grids for brightness, or for other colours. A step of
 // the finest grid is as coarse as uniform quantisation is at that slope of rate and
 // distortion, D = step²/12 and dD/dR = -2 ln 2 D = -lambda; those of the others are
 // finer, as a step of theirs covers more pixels.
@@ -177,16 +198,21 @@ func (f *fitNet) init(r *rand.Rand, lambda float64) {
 		}
 	}
 	step := math.Sqrt(12 * lambda / (2 * math.Ln2))
-	for g := range a.Grids {
-		for c := range a.Channels {
-			f.params[SynWl].Data[c*a.Grids+g] = float32(max(math.Ldexp(step, -g), 1.0/64))
+	planes := a.Planes()
+	for scale := range a.Grids {
+		first, n := a.planesAt(scale)
+		size := max(math.Ldexp(step, -scale), 1.0/64)
+		for k := range n {
+			for c := range a.Channels {
+				f.params[SynWl].Data[c*planes+first+k] = float32(size * firstColour(k, c, a.Channels))
+			}
 		}
 	}
 	// The rectified branch begins with a small output.
-	f.params[SynW1].SetUniform(r, math.Sqrt(6/float64(a.Grids)))
+	f.params[SynW1].SetUniform(r, math.Sqrt(6/float64(planes)))
 	f.params[SynB1].SetUniform(r, 0.1)
 	f.params[SynW2].SetUniform(r, 1/float64(a.Hidden))
-	for i := range mixedGrids {
+	for i := range maxMixed {
 		if p := f.params[ARMMix0+TensorID(i)]; p != nil {
 			p.SetUniform(r, 0.2) // without weights hyperlatents would have no gradient
 		}
@@ -239,8 +265,8 @@ func (f *fitNet) refresh() {
 	for _, u := range f.up {
 		u.Refresh()
 	}
-	for _, u := range f.filters {
-		u.Refresh()
+	for _, p := range f.shown {
+		p.filter.Refresh()
 	}
 	f.mlp.Refresh()
 	f.conv1.Refresh()
@@ -252,8 +278,8 @@ func (f *fitNet) refresh() {
 
 // upsample computes z from the latents.
 func (f *fitNet) upsample() {
-	for i, u := range f.filters {
-		u.Forward(f.sharp[i], f.lat[latentAt(i)])
+	for _, p := range f.shown {
+		p.filter.Forward(p.sharp, f.lat[p.grid])
 	}
 	for i := len(f.up) - 1; i >= 0; i-- {
 		f.up[i].Forward(f.upZ[i], f.z[i+1])
@@ -266,12 +292,12 @@ func (f *fitNet) upsampleBack() {
 		u.Backward(f.dz[i+1], f.upDZ[i], f.z[i+1], true)
 	}
 	for i, t := range f.dlat {
-		if _, hyper := LatentScale(i); hyper {
+		if _, hyper := f.arch.LatentScale(i); hyper {
 			clear(t.Data) // the synthesis does not see them
 		}
 	}
-	for i, u := range f.filters {
-		u.Backward(f.dlat[latentAt(i)], f.dSharp[i], f.lat[latentAt(i)], true)
+	for _, p := range f.shown {
+		p.filter.Backward(f.dlat[p.grid], p.dSharp, f.lat[p.grid], true)
 	}
 }
 

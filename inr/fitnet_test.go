@@ -9,14 +9,25 @@ import (
 	"github.com/burin-codec/burin/transform/nn"
 )
 
+// own returns how many grids of a scale the synthesis sees.
+func own(kinds []gridKind, scale int) (n int) {
+	for _, k := range kinds {
+		if k == (gridKind{scale, false}) {
+			n++
+		}
+	}
+	return n
+}
+
 // defineLoss is the loss of a fitNet in float64, as the comment of [Arch] says, with
 // target [c][h][w] and the latents z of all grids.
 func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64, w, h int, lambda float64) float64 {
 	relu := func(v float64) float64 { return max(v, 0) }
 	bits := 0.0
 	d := a.Inputs()
-	for g := range a.LatentGrids() {
-		scale, _ := LatentScale(g)
+	kinds := gridKinds(&a)
+	for g := range kinds {
+		scale := kinds[g].scale
 		gw, gh := GridSize(w, h, scale)
 		at := func(y, x int) float64 {
 			if y < 0 || x < 0 || x >= gw {
@@ -32,12 +43,12 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 				}
 				for f := range a.Features {
 					sum := 0.0
-					if g < 3 {
-						sources := a.LatentGrids() - 1 - g
+					if coarser := slices.IndexFunc(kinds, func(k gridKind) bool { return k.scale > scale }); scale < 3 && coarser >= 0 {
+						sources := len(kinds) - coarser
 						for k := range sources {
-							s, _ := LatentScale(g + 1 + k)
-							pw, _ := GridSize(w, h, s)
-							sum += n[ARMMix0+TensorID(g)][f*sources+k] * z[g+1+k][y>>(s-g)*pw+x>>(s-g)]
+							up := kinds[coarser+k].scale - scale
+							pw, _ := GridSize(w, h, scale+up)
+							sum += n[ARMMix0+TensorID(g)][f*sources+k] * z[coarser+k][y>>up*pw+x>>up]
 						}
 					}
 					in = append(in, sum)
@@ -74,21 +85,29 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 		}
 	}
 
-	// Planes of the grids from i on at the size of grid i.
+	// Planes of the grids from scale i on at the size of that.
 	var planes [][]float64
+	shown := a.Planes()
 	for i := a.Grids - 1; i >= 0; i-- {
 		gw, gh := GridSize(w, h, i)
-		at := i + max(i-4, 0)
-		up := [][]float64{make([]float64, gw*gh)}
-		for y := range gh {
-			for x := range gw {
-				for dy := -3; dy <= 3; dy++ {
-					for dx := -3; dx <= 3; dx++ {
-						v := z[at][min(max(y+dy, 0), gh-1)*gw+min(max(x+dx, 0), gw-1)]
-						up[0][y*gw+x] += n[FilterTaps][4*i+max(dy, -dy)] * n[FilterTaps][4*i+max(dx, -dx)] * v
+		var up [][]float64
+		for at, kind := range kinds {
+			if kind != (gridKind{i, false}) {
+				continue
+			}
+			p := make([]float64, gw*gh)
+			taps := n[FilterTaps][4*(shown-len(planes)-own(kinds, i)+len(up)):]
+			for y := range gh {
+				for x := range gw {
+					for dy := -3; dy <= 3; dy++ {
+						for dx := -3; dx <= 3; dx++ {
+							v := z[at][min(max(y+dy, 0), gh-1)*gw+min(max(x+dx, 0), gw-1)]
+							p[y*gw+x] += taps[max(dy, -dy)] * taps[max(dx, -dx)] * v
+						}
 					}
 				}
 			}
+			up = append(up, p)
 		}
 		for _, p := range planes {
 			pw, ph := GridSize(w, h, i+1)
@@ -127,7 +146,7 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 		for j := range a.Hidden {
 			s := n[SynB1][j]
 			for g := range planes {
-				s += n[SynW1][j*a.Grids+g] * planes[g][p]
+				s += n[SynW1][j*shown+g] * planes[g][p]
 			}
 			for k := range u {
 				u[k][p] += n[SynW2][k*a.Hidden+j] * relu(s)
@@ -162,7 +181,7 @@ func defineLoss(a Arch, n [NumTensors][]float64, z [][]float64, target []float64
 	for k, v := range conv(r, n[SynK2], n[SynBK2]) {
 		for p, s := range v {
 			for g := range planes {
-				s += n[SynWl][k*a.Grids+g] * planes[g][p]
+				s += n[SynWl][k*shown+g] * planes[g][p]
 			}
 			mse += (s - target[k*w*h+p]) * (s - target[k*w*h+p])
 		}
@@ -182,7 +201,7 @@ func widen(s []float32) []float64 {
 // float64 and its central differences.
 func TestFitGradient(t *testing.T) {
 	const w, h, lambda = 15, 10, 0.02
-	for _, a := range []Arch{{3, 4, 8, 6, 5, 3}, {1, 1, 2, 0, 3, 0}, {2, 3, 3, 5, 2, 1}, {1, 6, 3, 3, 2, 0}} {
+	for _, a := range []Arch{{3, 4, 8, 6, 5, 3, 2}, {1, 1, 2, 0, 3, 0, 0}, {2, 3, 3, 5, 2, 1, 1}, {1, 6, 3, 3, 2, 0, 0}, {3, 6, 3, 3, 2, 0, 1}} {
 		r := rand.New(rand.NewPCG(1, uint64(a.Grids)))
 		pool := nn.NewPool(2)
 		defer pool.Close()

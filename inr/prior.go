@@ -63,7 +63,7 @@ var priorStep = [NumModules]uint8{
 // The file of a prior:
 //
 //	"BOFP", version 1
-//	channels, grids, spatial contexts, mixed contexts, hidden width - 1, extra channels: a byte each
+//	channels, grids, spatial contexts, mixed contexts, hidden width - 1, extra channels + 16 * grids of colour: a byte each
 //	the lowest and the highest lambda, float32, big-endian
 //	the steps of the modules, a byte each
 //	the rest is one arithmetic code: the weights, as those of a stream without a prior
@@ -134,7 +134,7 @@ func (p *Prior) checkRange() error {
 func (p *Prior) marshal() []byte {
 	a := &p.arch
 	b := append([]byte(priorMagic), priorVersion,
-		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Features), byte(a.Hidden-1), byte(a.Extra))
+		byte(a.Channels), byte(a.Grids), byte(a.Spatial), byte(a.Features), byte(a.Hidden-1), byte(a.Extra|a.Colour<<4))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.low))
 	b = binary.BigEndian.AppendUint32(b, math.Float32bits(p.high))
 	b = append(b, p.nets.Step[:]...)
@@ -159,7 +159,7 @@ func readPriorHead(file []byte) (*Prior, error) {
 		return nil, fmt.Errorf("%w: version %d", ErrPrior, b[0])
 	}
 	p := &Prior{
-		arch: Arch{int(b[1]), int(b[2]), int(b[3]), int(b[4]), int(b[5]) + 1, int(b[6])},
+		arch: Arch{int(b[1]), int(b[2]), int(b[3]), int(b[4]), int(b[5]) + 1, int(b[6] & 15), int(b[6] >> 4)},
 		low:  math.Float32frombits(binary.BigEndian.Uint32(b[7:])),
 		high: math.Float32frombits(binary.BigEndian.Uint32(b[11:])),
 		nets: &Quantised{},
@@ -227,7 +227,7 @@ func (p *Prior) Lambda() (low, high float64) { return float64(p.low), float64(p.
 
 func (p *Prior) String() string {
 	a := &p.arch
-	name := fmt.Sprintf("%d + %d contexts, %d hidden and %d extra", a.Spatial, a.Features, a.Hidden, a.Extra)
+	name := fmt.Sprintf("%d + %d contexts, %d hidden, %d extra and %d of colour", a.Spatial, a.Features, a.Hidden, a.Extra, a.Colour)
 	if preset := a.Preset(); preset != "" {
 		name = "preset " + preset
 	}
@@ -275,12 +275,12 @@ func (p *Prior) Networks(a *Arch, gain int) (*Quantised, error) {
 var gained = [...]TensorID{SynW1, SynWl}
 
 // Widen returns a prior for a, of which no width may be less than p's and the number of
-// grids must be the same, that predicts and shows what p does: networks get more contexts,
-// of no weight, and more hidden units and channels, whose inputs have the weights of a fresh prior and
-// whose outputs have none. The error wraps ErrPrior.
+// scales must be the same, that predicts and shows what p does, where grids that p lacks are zero: networks
+// get more contexts, of no weight, and more hidden units and channels, whose inputs have the weights of a
+// fresh prior and whose outputs have none. The error wraps ErrPrior.
 func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
 	from := &p.arch
-	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Features < from.Features || a.Hidden < from.Hidden || a.Extra < from.Extra {
+	if a.Channels != from.Channels || a.Grids != from.Grids || a.Spatial < from.Spatial || a.Features < from.Features || a.Hidden < from.Hidden || a.Extra < from.Extra || a.Colour < from.Colour {
 		return nil, fmt.Errorf("%w that can be widened so: from %v to %v", ErrPrior, *from, a)
 	}
 	fresh, err := FreshPrior(a, float64(p.low), float64(p.high), seed)
@@ -295,18 +295,46 @@ func (p *Prior) Widen(a Arch, seed uint64) (*Prior, error) {
 		return i
 	}
 	same := func(i int) int { return i }
+	// The place of a plane of the synthesis, and that of a grid of latents.
+	plane := func(i int) int {
+		scale := 0
+		for i >= from.planeAt(scale+1) {
+			scale++
+		}
+		return a.planeAt(scale) + i - from.planeAt(scale)
+	}
+	grid := func(i int) int {
+		scale, hyper := from.LatentScale(i)
+		if hyper {
+			return a.latentAt(scale+1) - 1
+		}
+		return a.latentAt(scale) + i - from.latentAt(scale)
+	}
 	narrow, wide := p.nets.Nets(), fresh.nets.Nets()
 	clear(wide.Tensor(&a, SynW2)[:from.trunk()*a.Hidden])
 	clear(wide.Tensor(&a, SynK2))
 	for id, t := range from.Layout() {
-		row, column := same, same
-		switch TensorID(id) {
-		case ARMW1, ARMW2:
+		id := TensorID(id)
+		row, column, wider := same, same, id
+		switch {
+		case id == ARMW1 || id == ARMW2:
 			row, column = input, input
-		case ARMW3, ARMWl, ARMB1, ARMB2:
+		case id == ARMB1:
+			row, column = grid, input
+		case id == ARMW3 || id == ARMWl || id == ARMB2:
 			column = input
+		case id >= ARMMix0 && id < ARMMix0+maxMixed && t.Len() > 0:
+			i := int(id - ARMMix0)
+			wider = ARMMix0 + TensorID(grid(i))
+			first, _ := from.mixed(i)
+			firstWider, _ := a.mixed(grid(i))
+			column = func(k int) int { return grid(first+k) - firstWider }
+		case id == SynW1 || id == SynWl:
+			column = plane
+		case id == FilterTaps:
+			row = plane
 		}
-		old, to, cols := narrow.Tensor(from, TensorID(id)), wide.Tensor(&a, TensorID(id)), a.Layout()[id].Cols
+		old, to, cols := narrow.Tensor(from, id), wide.Tensor(&a, wider), a.Layout()[wider].Cols
 		for r := range t.Rows {
 			for c := range t.Cols {
 				to[row(r)*cols+column(c)] = old[r*t.Cols+c]

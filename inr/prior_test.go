@@ -84,10 +84,21 @@ func TestPriorWiden(t *testing.T) {
 			t.Fatal(err)
 		}
 		lat := randomLatents(r, &a, 90, 70)
-		if !slices.Equal(Bits(&a, q, lat), Bits(&wide, v, lat)) {
+		// Grids that the narrow prior lacks are zero, which takes a bit each.
+		all, want := NewLatents(&wide, 90, 70), slices.Repeat([]float64{1}, wide.LatentGrids())
+		bits, kinds, at := Bits(&a, q, lat), gridKinds(&wide), 0
+		for i, k := range gridKinds(&a) {
+			for kinds[at] != k {
+				at++
+			}
+			copy(all[at].V, lat[i].V)
+			want[at] = bits[i]
+			at++
+		}
+		if !slices.Equal(Bits(&wide, v, all), want) {
 			t.Errorf("%s to %s: other bits", Presets[i].Name, Presets[i+1].Name)
 		}
-		if !slices.Equal(Synthesise(&a, q.Nets(), lat, 1).Pix, Synthesise(&wide, v.Nets(), lat, 1).Pix) {
+		if !slices.Equal(Synthesise(&a, q.Nets(), lat, 1).Pix, Synthesise(&wide, v.Nets(), all, 1).Pix) {
 			t.Errorf("%s to %s: another picture", Presets[i].Name, Presets[i+1].Name)
 		}
 		if _, err := w.Widen(a, 1); !errors.Is(err, ErrPrior) {
@@ -255,7 +266,7 @@ func TestDifferences(t *testing.T) {
 // TestQuantiseFromPrior: parameters stay as the prior has them, or move by multiples of
 // the step that is coded.
 func TestQuantiseFromPrior(t *testing.T) {
-	a := Arch{1, 1, 2, 0, 1, 0}
+	a := Arch{1, 1, 2, 0, 1, 0, 0}
 	prior := NewQuantised(&a)
 	prior.Step[SynthBiases] = 5
 	prior.Ints[SynthBiases][0] = 21 // 0.65625

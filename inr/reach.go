@@ -32,7 +32,6 @@ const (
 	reachLess   = 1.1   // after a round with too many bits, besides what it had more of them
 	reachSingle = 0.01  // part of the bits that single latents may save
 	reachDearer = 20    // by how much more bits cost each time, for each part of the rate that they exceed it by
-	reachGrids  = 3     // of which latents are moved, from the finest
 )
 
 // reachIterations is about how many iterations all that takes but for decisions, which few fits need
@@ -84,7 +83,7 @@ func (r *reacher) measure() (distortion, bits float64) {
 // bend measures the curvatures: some latents of a grid moved at random.
 func (r *reacher) bend(distortion float64) {
 	random := rand.New(rand.NewPCG(r.Seed, 3))
-	for g := range min(reachGrids, r.Arch.Grids) {
+	for g := range r.Arch.refined() {
 		z := r.net.lat[g].Data
 		n := 0
 		for i := range z {

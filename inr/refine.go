@@ -12,7 +12,7 @@ import (
 // undone by what happened in its own surroundings. That is exact but for the rounding
 // of the picture and of the integer network.
 //
-// A latent of grid g reaches 3 of its grid to both sides by way of the filter, from l and u
+// A latent of scale g reaches 3 of its grid to both sides by way of the filter, from l and u
 // pixels 2l+3 and 2u+4 by way of each upsampling, and 2 more by way of the convolutions: in
 // all 6*2^g-1 pixels to the left and 7*2^g-2 to the right. As a context it reaches 2 latents
 // of its grid to the left, 4 to the right and 4 down. So those 13 apart have nothing in
@@ -22,12 +22,12 @@ const (
 	refinePhases  = refineSpacing * refineSpacing
 )
 
-// refineGrids is how many grids, from the finest, are refined: the coarser ones have
-// few latents, finely stepped.
-const refineGrids = 3
+// refineScales is how many scales, from the finest, have grids that are refined: coarser ones
+// have few latents, finely stepped.
+const refineScales = 3
 
-// refineIterations is about how many iterations a round takes.
-const refineIterations = refineGrids * refinePhases / 4
+// refineIterations returns about how many iterations a round takes.
+func (f *fitter) refineIterations() int { return f.Arch.refined() * refinePhases / 4 }
 
 // A refiner has what pixels and latents cost, before a lattice is changed and with it.
 type refiner struct {
@@ -68,6 +68,9 @@ func (r *refiner) measure(m *fitMaps) (distortion, bits float64) {
 	return distortion, bits
 }
 
+// refined returns how many grids, from the finest, have their latents decided on.
+func (a *Arch) refined() int { return a.latentAt(min(refineScales, a.Grids)) }
+
 // decide tries to bring latents nearer to zero, and in every second round to the
 // integer on the other side of the real number that was rounded, with lambda for the rate.
 func (f *fitter) decide(ctx context.Context, rounds int, lambda float64) {
@@ -77,7 +80,7 @@ func (f *fitter) decide(ctx context.Context, rounds int, lambda float64) {
 	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: lambda}
 	f.latentsTo()
 	n := float64(f.net.w * f.net.h)
-	grids := min(refineGrids, f.Arch.Grids)
+	grids := f.Arch.refined()
 	for round := range rounds {
 		for g := grids - 1; g >= 0; g-- {
 			// Anew, as sums of differences drift.
@@ -179,17 +182,16 @@ func (r *refiner) each(g, x, y int, f func(before, after []float32, weight float
 		}
 	}
 	w, h := r.net.w, r.net.h
-	left, right := 6<<g-1, 7<<g-2
-	rows(r.before.errors, r.after.errors, w, h, x<<g-left, x<<g+right+1, y<<g-left, y<<g+right+1,
+	scale, _ := r.Arch.LatentScale(g)
+	left, right := 6<<scale-1, 7<<scale-2
+	rows(r.before.errors, r.after.errors, w, h, x<<scale-left, x<<scale+right+1, y<<scale-left, y<<scale+right+1,
 		1/float64(w*h*r.Arch.Channels))
 	bit := r.lambda / float64(w*h)
-	for up := range g + 1 {
-		z := r.net.lat[g-up]
-		b, a := r.before.bits[g-up], r.after.bits[g-up]
-		if up == 0 {
-			rows(b, a, z.W, z.H, x-2, x+5, y, y+5, bit)
-			continue
-		}
-		rows(b, a, z.W, z.H, x<<up, (x+1)<<up, y<<up, (y+1)<<up, bit)
+	z := r.net.lat[g]
+	rows(r.before.bits[g], r.after.bits[g], z.W, z.H, x-2, x+5, y, y+5, bit)
+	for i := range r.Arch.latentAt(scale) {
+		s, _ := r.Arch.LatentScale(i)
+		z, up := r.net.lat[i], scale-s
+		rows(r.before.bits[i], r.after.bits[i], z.W, z.H, x<<up, (x+1)<<up, y<<up, (y+1)<<up, bit)
 	}
 }

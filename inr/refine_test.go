@@ -34,12 +34,12 @@ func randomFitter(t *testing.T, a Arch, w, h int) *fitter {
 // surroundings, so that the maps that are patched by those agree with the whole.
 func TestRefineSurroundings(t *testing.T) {
 	const w, h = 150, 108
-	f := randomFitter(t, Arch{3, 5, 22, 6, 4, 0}, w, h)
+	f := randomFitter(t, Arch{3, 5, 22, 6, 4, 0, 2}, w, h)
 	f.latentsTo()
 	r := &refiner{fitter: f, before: newFitMaps(f.net), after: newFitMaps(f.net), lambda: f.Lambda}
 	d, b := r.measure(&r.before)
 	loss := d + f.Lambda*b/(w*h)
-	for g := range 3 {
+	for g := range 5 {
 		for _, phase := range [][2]int{{0, 0}, {7, 9}, {3, 4}} {
 			r.lattice(g, phase[0], phase[1], phase[0] == 3)
 			d, b := r.measure(&r.after)
@@ -64,7 +64,7 @@ func TestRefineSurroundings(t *testing.T) {
 }
 
 func TestQuantise(t *testing.T) {
-	a := Arch{1, 1, 2, 0, 1, 0}
+	a := Arch{1, 1, 2, 0, 1, 0, 0}
 	prior := NewQuantised(&a)
 	prior.Step[SynthBiases] = 3
 	prior.Ints[SynthBiases][0] = 5 // 0.625
@@ -107,7 +107,7 @@ func TestFitAllocations(t *testing.T) {
 // from a prior, and leave networks that are valid and what the fit goes on with.
 func TestRefineNets(t *testing.T) {
 	const w, h = 60, 47
-	a := Arch{3, 4, 8, 6, 4, 0}
+	a := Arch{3, 4, 8, 6, 4, 0, 1}
 	pix := deadLeaves(9, 3, w, h)
 	for _, from := range []string{"nothing", "a prior"} {
 		o := &FitOptions{Arch: a, Lambda: 1e-3, Iterations: 60, RefineNets: 2, Pool: fitPool(t, 2)}
@@ -161,7 +161,7 @@ func TestRefineNets(t *testing.T) {
 func TestRefineNetsCut(t *testing.T) {
 	const w, h = 40, 31
 	stop := make(chan struct{})
-	o := &FitOptions{Arch: Arch{1, 4, 8, 6, 4, 0}, Lambda: 1e-3, Iterations: 20, RefineNets: 100, Stop: stop, Progress: func(p FitProgress) {
+	o := &FitOptions{Arch: Arch{1, 4, 8, 6, 4, 0, 0}, Lambda: 1e-3, Iterations: 20, RefineNets: 100, Stop: stop, Progress: func(p FitProgress) {
 		if p.Phase == "parameters" && p.Iteration == 2 {
 			close(stop)
 		} else if p.Phase == "parameters" && p.Iteration > 2 {

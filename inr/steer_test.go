@@ -180,7 +180,7 @@ func TestEstimate(t *testing.T) {
 	const w, h = 96, 80
 	pix := deadLeaves(4, 1, w, h)
 	for _, lambda := range []float64{1e-2, 1e-3} {
-		o := FitOptions{Arch: Arch{1, 5, 4, 2, 8, 0}, Lambda: lambda, Iterations: 150}
+		o := FitOptions{Arch: Arch{1, 5, 4, 2, 8, 0, 0}, Lambda: lambda, Iterations: 150}
 		f, err := Fit(t.Context(), pix, w, h, &o)
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 // A stream, whose container knows the picture's size and number of channels, is
 //
 //	preset      Exp-Golomb, order 1: 0 for none, or its place in Presets + 1
-//	            without one: Spatial-1, Features, Hidden-1, Extra as bounded numbers
+//	            without one: Spatial-1, Features, Hidden-1, Extra, Colour as bounded numbers
 //	grids       1 if as GridsFor says, or 0 and Grids-1 as a bounded number
 //	prior       Exp-Golomb, order 0: 0 for none, 1 for one, of which there follow
 //	            name    the first 4 bytes of its file's SHA-256, 32 bits
@@ -53,6 +53,7 @@ func (h *Header) write(width, height int) ([]byte, error) {
 		w.Bounded(uint64(a.Features), MaxFeatures)
 		w.Bounded(uint64(a.Hidden-1), MaxHidden-1)
 		w.Bounded(uint64(a.Extra), MaxExtra)
+		w.Bounded(uint64(a.Colour), MaxColour)
 	}
 	usual := a.Grids == GridsFor(width, height)
 	w.Bool(usual)
@@ -131,13 +132,13 @@ func readInfo(r *arith.HeaderReader, width, height, channels int) (Info, error) 
 	i := Info{Arch: Arch{Channels: channels}}
 	a := &i.Arch
 	if preset := r.ExpGolomb(1, uint64(len(Presets))); preset > 0 {
-		p := Presets[preset-1]
-		a.Spatial, a.Features, a.Hidden, a.Extra = p.Spatial, p.Features, p.Hidden, p.Extra
+		*a = Presets[preset-1].Arch(width, height, channels)
 	} else {
 		a.Spatial = int(r.Bounded(uint64(MaxSpatial-1))) + 1
 		a.Features = int(r.Bounded(MaxFeatures))
 		a.Hidden = int(r.Bounded(MaxHidden-1)) + 1
 		a.Extra = int(r.Bounded(MaxExtra))
+		a.Colour = int(r.Bounded(MaxColour))
 	}
 	if a.Grids = GridsFor(width, height); !r.Bool() {
 		a.Grids = int(r.Bounded(MaxGrids-1)) + 1
@@ -263,7 +264,7 @@ func Bits(a *Arch, q *Quantised, lat Latents) []float64 {
 // arith.ErrTruncated; damage that leaves a possible stream is for the container to
 // find.
 func DecodeLatents(buf []byte, width, height, channels int, priors PriorFunc) (*Arch, *Quantised, Latents, error) {
-	if err := checkSize(&Arch{channels, 1, 2, 0, 1, 0}, width, height); err != nil {
+	if err := checkSize(&Arch{channels, 1, 2, 0, 1, 0, 0}, width, height); err != nil {
 		return nil, nil, nil, err
 	}
 	h, rest, err := ReadHeader(buf, width, height, channels, priors)

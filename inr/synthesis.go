@@ -21,14 +21,14 @@ const (
 type synthesis struct {
 	arch          *Arch
 	taps, filters []float32
-	w1, b1        []float32 // [hidden][grids]
+	w1, b1        []float32 // [hidden][planes]
 	w2, b2        []float32 // [trunk][hidden]
 	k1, c1        []float32 // [trunk][9*trunk], the identity of the residual added
-	k2, c2        []float32 // [channels][9*trunk+grids]: the same, then the linear branch
+	k2, c2        []float32 // [channels][9*trunk+planes]: the same, then the linear branch
 }
 
 func newSynthesis(a *Arch, n *Nets) *synthesis {
-	t, l := a.trunk(), a.Grids
+	t, l := a.trunk(), a.Planes()
 	s := &synthesis{
 		arch: a, taps: n.Tensor(a, Taps), filters: n.Tensor(a, FilterTaps),
 		w1: n.Tensor(a, SynW1), b1: n.Tensor(a, SynB1),
@@ -68,23 +68,27 @@ func (r *renderer) planes(n, w, lo, hi int) *planes {
 	return p
 }
 
-// stack returns the grids from scale i on, upsampled to the size of scale i, rows
+// stack returns the planes from scale i on, upsampled to the size of scale i, rows
 // lo..hi-1, scale i first.
 func (r *renderer) stack(i, lo, hi int) *planes {
-	g := &r.lat[latentAt(i)]
-	out := r.planes(r.arch.Grids-i, g.W, lo, hi)
-	r.filter(out, g, r.filters[4*i:4*i+4])
-	if i+1 < r.arch.Grids {
-		next := &r.lat[latentAt(i+1)]
+	a := r.arch
+	first, own := a.planesAt(i)
+	grids := r.lat[a.latentAt(i):]
+	out := r.planes(a.Planes()-first, grids[0].W, lo, hi)
+	for k := range own {
+		r.filter(out, k, &grids[k], r.filters[4*(first+k):][:4])
+	}
+	if i+1 < a.Grids {
+		next := &r.lat[a.latentAt(i+1)]
 		in := r.stack(i+1, max(0, lo/2-upReach), min(next.H, (hi-1)/2+upReach+1))
-		r.upsample(out, in, g.W, r.taps[4*i:4*i+4])
+		r.upsample(out, own, in, grids[0].W, r.taps[4*i:4*i+4])
 	}
 	return out
 }
 
 // band renders the rows lo..hi-1 and hands each row of each channel to sink.
 func (r *renderer) band(lo, hi int, sink func(c, y int, row []float32)) {
-	c, t, h, l := r.arch.Channels, r.arch.trunk(), r.arch.Hidden, r.arch.Grids
+	c, t, h, l := r.arch.Channels, r.arch.trunk(), r.arch.Hidden, r.arch.Planes()
 	w, height := r.lat[0].W, r.lat[0].H
 	r.used = 0
 	// Every 3x3 convolution needs a row more to both sides.

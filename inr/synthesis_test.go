@@ -64,18 +64,23 @@ func referenceFilter(in []float32, w, h int, t []float32) []float32 {
 // referenceSynthesis renders by the formulas on [Arch], pixel by pixel.
 func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 	w, h, c := lat[0].W, lat[0].H, a.Channels
-	z := make([][]float32, a.Grids)
-	for i := range z {
-		g := &lat[i+max(i-4, 0)]
-		for _, v := range g.V {
-			z[i] = append(z[i], float32(v))
+	var z [][]float32
+	for i, kind := range gridKinds(a) {
+		if kind.hyper {
+			continue
 		}
-		z[i] = referenceFilter(z[i], g.W, g.H, n.Tensor(a, FilterTaps)[4*i:])
-		for j := i - 1; j >= 0; j-- {
+		g := &lat[i]
+		var p []float32
+		for _, v := range g.V {
+			p = append(p, float32(v))
+		}
+		p = referenceFilter(p, g.W, g.H, n.Tensor(a, FilterTaps)[4*len(z):])
+		for j := kind.scale - 1; j >= 0; j-- {
 			inW, inH := GridSize(w, h, j+1)
 			outW, outH := GridSize(w, h, j)
-			z[i] = referenceUpsample(z[i], inW, inH, outW, outH, n.Tensor(a, Taps)[4*j:])
+			p = referenceUpsample(p, inW, inH, outW, outH, n.Tensor(a, Taps)[4*j:])
 		}
+		z = append(z, p)
 	}
 	row := func(id TensorID, i, cols int) []float32 { return n.Tensor(a, id)[i*cols:][:cols] }
 	t := c + a.Extra
@@ -90,7 +95,7 @@ func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 		}
 		x := make([]float32, a.Hidden)
 		for i := range x {
-			x[i] = max(0, sum32(n.Tensor(a, SynB1)[i], row(SynW1, i, a.Grids), in[p]))
+			x[i] = max(0, sum32(n.Tensor(a, SynB1)[i], row(SynW1, i, len(z)), in[p]))
 		}
 		for i := range u {
 			u[i][p] = sum32(n.Tensor(a, SynB2)[i], row(SynW2, i, a.Hidden), x)
@@ -126,7 +131,7 @@ func referenceSynthesis(a *Arch, n *Nets, lat Latents) []float32 {
 	var out []float32
 	for i, v := range convolve(r, SynK2, SynBK2, c) {
 		for p, s := range v {
-			out = append(out, sum32(s, row(SynWl, i, a.Grids), in[p]))
+			out = append(out, sum32(s, row(SynWl, i, len(z)), in[p]))
 		}
 	}
 	return out
@@ -165,7 +170,7 @@ func TestSynthesisIsExact(t *testing.T) {
 
 // TestExtremesStayFinite runs the largest parameters that a stream may hold.
 func TestExtremesStayFinite(t *testing.T) {
-	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden, MaxExtra}
+	a := Arch{MaxChannels, MaxGrids, 2, 0, MaxHidden, MaxExtra, MaxColour}
 	q := NewQuantised(&a)
 	for m := range q.Ints {
 		for i := range q.Ints[m] {
@@ -201,7 +206,7 @@ func TestSample8(t *testing.T) {
 
 // TestUpsamplingKeepsConstants checks that the fresh filter has a gain of one.
 func TestUpsamplingKeepsConstants(t *testing.T) {
-	a := Arch{1, 5, 2, 0, 1, 0}
+	a := Arch{1, 5, 2, 0, 1, 0, 0}
 	n := NewNets(&a)
 	n.Tensor(&a, SynWl)[4] = 1 // show the coarsest grid
 	lat := NewLatents(&a, 37, 22)

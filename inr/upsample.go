@@ -39,15 +39,15 @@ const (
 	filterReach = filterTaps / 2
 )
 
-// filter sets the first plane of out to the filtered latents of its rows.
-func (r *renderer) filter(out *planes, g *Grid, t []float32) {
+// filter sets a plane of out to the filtered latents of its rows.
+func (r *renderer) filter(out *planes, plane int, g *Grid, t []float32) {
 	if t[0] == 1 && t[1] == 0 && t[2] == 0 && t[3] == 0 {
 		for y := out.lo; y < out.hi; y++ {
-			dst := r.mem[out.at(0, y):]
+			dst := r.mem[out.at(plane, y):]
 			for x, v := range g.V[y*g.W : (y+1)*g.W] {
 				dst[x] = float32(v)
 			}
-			repeatBorder(r.mem[out.at(0, y)-border:], g.W)
+			repeatBorder(r.mem[out.at(plane, y)-border:], g.W)
 		}
 		return
 	}
@@ -75,15 +75,15 @@ func (r *renderer) filter(out *planes, g *Grid, t []float32) {
 		for k := range filterReach {
 			row[k], row[g.W+filterReach+k] = row[filterReach], row[g.W+filterReach-1]
 		}
-		kernels.RowsF32(r.mem[out.at(0, y):], g.W, weights[:], zero[:], row, across[:], 1, g.W, false)
-		repeatBorder(r.mem[out.at(0, y)-border:], g.W)
+		kernels.RowsF32(r.mem[out.at(plane, y):], g.W, weights[:], zero[:], row, across[:], 1, g.W, false)
+		repeatBorder(r.mem[out.at(plane, y)-border:], g.W)
 	}
 }
 
-// upsample sets out, the rows of n planes of w columns, to the doubled rows of in,
+// upsample sets the planes of out from first on, rows of w columns, to the doubled rows of in,
 // planes of half the size, rounded up, which must reach upReach further to both sides
 // or to the border.
-func (r *renderer) upsample(out, in *planes, w int, taps []float32) {
+func (r *renderer) upsample(out *planes, first int, in *planes, w int, taps []float32) {
 	half := (w + 1) / 2
 	t0, t1, t2, t3 := taps[0], taps[1], taps[2], taps[3]
 	down := [4]float32{t0, t1, t2, t3}
@@ -108,7 +108,7 @@ func (r *renderer) upsample(out, in *planes, w int, taps []float32) {
 			repeatBorder(r.line, half)
 			kernels.RowsF32(pairs, half, across[:], zero[:], r.line,
 				[]int{border, border - 1, border + 1, border - 2, border + 2}, 2, half, false)
-			dst := out.at(p+1, y)
+			dst := out.at(first+p, y)
 			kernels.InterleaveF32(r.mem[dst:dst+w&^1], pairs[:w/2], pairs[half:half+w/2])
 			if w%2 == 1 {
 				r.mem[dst+w-1] = pairs[half-1]

@@ -93,7 +93,8 @@ func TestRescale(t *testing.T) {
 // the others are zero.
 func TestFit(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
-	large, small := Arch{3, 7, 6, 2, 9, 0}, Arch{3, 4, 6, 2, 9, 0}
+	large, small := Arch{3, 7, 6, 2, 9, 0, 2}, Arch{3, 4, 6, 2, 9, 0, 2}
+	n := small.LatentGrids()
 	q := randomNets(r, &large, 0.1)
 	fit, err := q.Fit(&large, &small)
 	if err != nil {
@@ -103,18 +104,18 @@ func TestFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	lat := NewLatents(&large, 19, 24)
-	for i := range lat[:4] {
+	for i := range lat[:n] {
 		for j := range lat[i].V {
 			lat[i].V[j] = int8(r.IntN(5) - 2)
 		}
 	}
 	want := SynthesiseFloat(&large, q.Nets(), lat, 1)
-	for p, v := range SynthesiseFloat(&small, fit.Nets(), lat[:4], 1) {
+	for p, v := range SynthesiseFloat(&small, fit.Nets(), lat[:n], 1) {
 		if v != want[p] {
 			t.Fatalf("sample %d is %v, want %v", p, v, want[p])
 		}
 	}
-	bits, wantBits := Bits(&small, fit, lat[:4]), Bits(&large, q, lat)
+	bits, wantBits := Bits(&small, fit, lat[:n]), Bits(&large, q, lat)
 	for i := range bits {
 		// The contexts from grids that are not there are zero as well.
 		if bits[i] != wantBits[i] {
