@@ -102,13 +102,13 @@ type Preset struct {
 	Spatial, Features, Hidden, Extra, Colour int
 }
 
-// Presets lists the presets by growing cost: 456, 857, 1258, 2748 and 3878
+// Presets lists the presets by growing cost: 456, 857, 1491, 2748 and 3878
 // multiplications per pixel of a large RGB picture with 7 grids (see [Arch.MACs]).
 // Streams refer to them by their place, so the list only ever grows at its end.
 var Presets = [...]Preset{
 	{"xs", 4, 2, 8, 0, 0},
 	{"s", 8, 4, 16, 0, 0},
-	{"m", 10, 6, 24, 0, 0},
+	{"m", 10, 6, 24, 0, 2},
 	{"l", 14, 6, 48, 3, 2},
 	{"xl", 20, 6, 64, 3, 2},
 }

@@ -24,7 +24,7 @@ func TestArchLimits(t *testing.T) {
 }
 
 func TestPresets(t *testing.T) {
-	want := []float64{456, 857, 1258, 2748, 3878} // as the comment on Presets says
+	want := []float64{456, 857, 1491, 2748, 3878} // as the comment on Presets says
 	for i, p := range Presets {
 		a := p.Arch(768, 512, 3)
 		if err := a.Validate(); err != nil {
