@@ -44,8 +44,8 @@
 //
 // # Speed
 //
-// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l (2371
-// multiplications per pixel), on one core of a shared AMD EPYC (Zen 4) with other work, the least of
+// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l before it had grids of
+// colour (2371 multiplications per pixel), on one core of a shared AMD EPYC (Zen 4) with other work, the least of
 // eight runs each of BenchmarkStages and, together, BenchmarkDecode:
 //
 //	           latents   picture   together

@@ -118,8 +118,8 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 // Fit fits latents and networks to a picture, pix[(c*height+y)*width+x] being sample
 // x, y of channel c in 0..1. It returns the error of ctx within an iteration of its end.
 // For a seed the result depends on nothing but the tier of the kernels, and on time if
-// TimeLimit is set or Stop is closed. It needs some 230 bytes of memory for each pixel of three channels, 280 with
-// three more between the convolutions.
+// TimeLimit is set or Stop is closed. It needs some 230 bytes of memory for each pixel of three channels, 45 more with
+// four grids of colour and 50 with three channels more between the convolutions.
 func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Fitted, error) {
 	if err := o.check(pix, width, height); err != nil {
 		return nil, err
