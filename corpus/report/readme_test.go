@@ -1,12 +1,14 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,12 +47,14 @@ func curveNamed(t *testing.T, r *Report, name string) *Curve {
 // TestREADME checks that the tables of the README are the figures in doc/bench.
 func TestREADME(t *testing.T) {
 	kodak, photos := measured(t, "kodak.json"), measured(t, "photos.json")
+	lossy := latest(t, kodak, measured(t, "overfit.json"), measured(t, "overfit-e3.json"), measured(t, "learned.json"))
+	checkPlot(t, kodak, lossy)
 	b, err := os.ReadFile(readme)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(t, kodak, measured(t, "overfit.json"), measured(t, "overfit-e3.json"), measured(t, "learned.json"))} {
+	for name, table := range map[string]string{"lossless": losslessTable(t, kodak, photos), "lossy": lossyTable(lossy)} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(text, begin)
 		old, after, closed := strings.Cut(rest, end)
@@ -90,29 +94,17 @@ func losslessTable(t *testing.T, kodak, photos *Report) string {
 	return b.String()
 }
 
-// lossyTable has the BD-rates of the lossy curves, best first, and their median
-// speeds. Curves of later reports, which must have the same anchor, replace those of the
-// same name.
-func lossyTable(t *testing.T, reports ...*Report) string {
-	type line struct {
-		name  string
-		psnr  float64
-		cells string
-	}
-	var lines []line
-	find := func(r *Report, curve, m string) *BD {
-		for i := range r.BD {
-			if r.BD[i].Curve == curve && r.BD[i].Metric == m {
-				return &r.BD[i]
-			}
-		}
-		return nil
-	}
-	type measurement struct {
-		r *Report
-		c *Curve
-	}
-	latest := map[string]measurement{}
+// A measurement is a lossy curve, and the report that has its BD-rates.
+type measurement struct {
+	r *Report
+	c *Curve
+}
+
+// latest returns the lossy curves by name. Those of later reports, which must have the
+// anchor and the pictures of the first, replace those of the same name.
+func latest(t *testing.T, reports ...*Report) map[string]measurement {
+	t.Helper()
+	out := map[string]measurement{}
 	first := reports[0]
 	for _, r := range reports {
 		if r.Anchor != first.Anchor || r.Checksum != first.Checksum {
@@ -129,11 +121,65 @@ func lossyTable(t *testing.T, reports ...*Report) string {
 				continue
 			}
 			if !c.Lossless {
-				latest[c.Name] = measurement{r, c}
+				out[c.Name] = measurement{r, c}
 			}
 		}
 	}
-	for _, m := range latest {
+	return out
+}
+
+// checkPlot checks that the plot of the README shows the curves as they are in doc/bench.
+func checkPlot(t *testing.T, first *Report, curves map[string]measurement) {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Log("the plot is not checked: coordinates of other architectures may differ in the last digit")
+		return
+	}
+	r := &Report{Title: "kodak", Published: first.Published}
+	for _, name := range []string{"avif:s6:420:ssim", "avif:s6:444:ssim", "heif:444", "jpegturbo:420", "jxl:e7", "learned:e1",
+		"overfit:e1", "overfit:e3", "webp:m6", "x265:444"} {
+		m, ok := curves[name]
+		if !ok {
+			t.Fatalf("no curve %q", name)
+		}
+		r.Curves = append(r.Curves, *m.c)
+	}
+	var b bytes.Buffer
+	if err := r.PlotSVG(&b, PSNR); err != nil {
+		t.Fatal(err)
+	}
+	const name = "../../doc/bench/psnr.svg"
+	if *updateREADME {
+		if err := os.WriteFile(name, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(old, b.Bytes()) {
+		t.Error("psnr.svg has not the figures of doc/bench; go test ./corpus/report -run README -update draws it")
+	}
+}
+
+// lossyTable has the BD-rates of the lossy curves, best first, and their median speeds.
+func lossyTable(curves map[string]measurement) string {
+	type line struct {
+		name  string
+		psnr  float64
+		cells string
+	}
+	var lines []line
+	find := func(r *Report, curve, m string) *BD {
+		for i := range r.BD {
+			if r.BD[i].Curve == curve && r.BD[i].Metric == m {
+				return &r.BD[i]
+			}
+		}
+		return nil
+	}
+	for _, m := range curves {
 		r, c := m.r, m.c
 		var enc, dec []float64
 		for _, p := range c.Points {
