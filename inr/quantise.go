@@ -76,7 +76,9 @@ func (f *fitter) quantise(ctx context.Context) {
 		}
 		// With every coarser step there is one bit less for each parameter; at some
 		// point the error, four times greater each, outweighs that. So the search goes from the
-		// usual step down until two in a row cost more, and up if none of them costs less.
+		// usual step down until two in a row cost more. Then it goes up as long as a step would
+		// cost less if it did no more harm than the finest: what two steps do differs by
+		// chance, so one that costs more says nothing about the next.
 		best, bestStep, bestZone := math.Inf(1), steps[m], 0.0
 		try := func(step int) {
 			f.q.quantise(m, real, f.origin, uint8(step), 0)
@@ -84,10 +86,17 @@ func (f *fitter) quantise(ctx context.Context) {
 				best, bestStep = c, step
 			}
 		}
+		finest := int(min(MaxStep[m], finestStep))
+		f.q.quantise(m, real, f.origin, uint8(finest), 0)
+		unharmed := cost() - f.Lambda*f.bitsOf(f.q)/n
 		for step := steps[m]; step >= max(bestStep-2, 0); step-- {
 			try(step)
 		}
-		for step := steps[m] + 1; step-1 == bestStep && step <= int(min(MaxStep[m], finestStep)); step++ {
+		for step := steps[m] + 1; step <= finest; step++ {
+			f.q.quantise(m, real, f.origin, uint8(step), 0)
+			if unharmed+f.Lambda*f.bitsOf(f.q)/n >= best {
+				break
+			}
 			try(step)
 		}
 		for _, zone := range deadZones[1:] {

@@ -103,6 +103,42 @@ func TestFitAllocations(t *testing.T) {
 	}
 }
 
+// TestQuantiseScales: networks that compute the same with other scales of a layer and the next
+// are rounded to the same cost, though one of them needs steps far finer than usual.
+func TestQuantiseScales(t *testing.T) {
+	const w, h = 60, 47
+	a := Arch{3, 4, 8, 6, 4, 0, 1}
+	f, err := newFitter(deadLeaves(9, 3, w, h), w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 200, Pool: fitPool(t, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := f.fit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f.lat.integers(f.latents)
+	real := f.net.nets.Clone()
+	cost := func(scale float32) float64 {
+		n := real.Clone()
+		for _, m := range []Module{SynthHidden, SynthHiddenBiases} {
+			for i := range n.Module[m] {
+				n.Module[m][i] /= scale
+			}
+		}
+		for i := range n.Module[SynthOut] {
+			n.Module[SynthOut][i] *= scale
+		}
+		f.net.set(n)
+		f.quantise(ctx)
+		return f.net.distortion(nil) + f.Lambda*(f.net.arm.pass(0, false, false)+f.bitsOf(f.q))/(w*h)
+	}
+	usual, other := cost(1), cost(16)
+	t.Logf("cost %v, with other scales %v", usual, other)
+	if !(other < 1.002*usual) {
+		t.Errorf("cost %v, with other scales %v", usual, other)
+	}
+}
+
 // TestRefineNets: decisions on parameters lower the cost, measured anew, from nothing and
 // from a prior, and leave networks that are valid and what the fit goes on with.
 func TestRefineNets(t *testing.T) {
