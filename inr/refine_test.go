@@ -103,20 +103,26 @@ func TestFitAllocations(t *testing.T) {
 	}
 }
 
+// iterated returns a fit after its iterations, with latents as integers.
+func iterated(t *testing.T, pix []float32, w, h int, o *FitOptions) *fitter {
+	t.Helper()
+	f, err := newFitter(pix, w, h, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f.lat.integers(f.latents)
+	return f
+}
+
 // TestQuantiseScales: networks that compute the same with other scales of a layer and the next
 // are rounded to the same cost, though one of them needs steps far finer than usual.
 func TestQuantiseScales(t *testing.T) {
 	const w, h = 60, 47
 	a := Arch{3, 4, 8, 6, 4, 0, 1}
-	f, err := newFitter(deadLeaves(9, 3, w, h), w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 200, Pool: fitPool(t, 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	if err := f.fit(ctx); err != nil {
-		t.Fatal(err)
-	}
-	f.lat.integers(f.latents)
+	f := iterated(t, deadLeaves(9, 3, w, h), w, h, &FitOptions{Arch: a, Lambda: 1e-4, Iterations: 200, Pool: fitPool(t, 2)})
 	real := f.net.nets.Clone()
 	cost := func(scale float32) float64 {
 		n := real.Clone()
@@ -129,7 +135,7 @@ func TestQuantiseScales(t *testing.T) {
 			n.Module[SynthOut][i] *= scale
 		}
 		f.net.set(n)
-		f.quantise(ctx)
+		f.quantise(context.Background())
 		return f.net.distortion(nil) + f.Lambda*(f.net.arm.pass(0, false, false)+f.bitsOf(f.q))/(w*h)
 	}
 	usual, other := cost(1), cost(16)
@@ -154,15 +160,7 @@ func TestRefineNets(t *testing.T) {
 			}
 			o.Priors = []*Prior{p}
 		}
-		f, err := newFitter(pix, w, h, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx := context.Background()
-		if err := f.fit(ctx); err != nil {
-			t.Fatal(err)
-		}
-		f.lat.integers(f.latents)
+		f, ctx := iterated(t, pix, w, h, o), context.Background()
 		f.quantise(ctx)
 		cost := func() float64 {
 			f.latentsTo()
