@@ -156,7 +156,8 @@ type fitter struct {
 	net        *fitNet
 	lat        *fitLatents
 	nets       *nn.SOAP
-	before     *Nets   // the last step of nets
+	before     *Nets // the step of nets
+	netNoise   *rand.Rand
 	begun      *Start  // nil without a prior
 	rate       float64 // of the networks, times the usual one
 	origin     origin  // what the networks are coded from
@@ -205,7 +206,7 @@ func newFitter(pix []float32, width, height int, o *FitOptions) (*fitter, error)
 		slices.Sort(c)
 		f.Lambda = f.startLambda(c, float64(width*height))
 	}
-	f.before = NewNets(&o.Arch)
+	f.before, f.netNoise = NewNets(&o.Arch), rand.New(rand.NewPCG(o.Seed, 5))
 	f.latents = NewLatents(&o.Arch, width, height)
 	return f, f.begin()
 }
@@ -242,7 +243,7 @@ func (f *fitter) fit(ctx context.Context) error {
 	if f.steered() {
 		check = max(f.Iterations/40, 5)
 	}
-	x := f.from
+	x, stride := f.from, 1/float64(f.Iterations)
 	before := f.start
 	cooled := cooling{limit: f.coolTime}
 	for f.done < f.end && x < 1 && ctx.Err() == nil && !f.late() {
@@ -254,7 +255,7 @@ func (f *fitter) fit(ctx context.Context) error {
 				check = min(check, coolLook)
 			}
 		}
-		f.iterate(paceAt(x, f.done-f.first, f.paceLambda, f.begun == nil))
+		f.iterate(paceAt(x, stride, f.done-f.first, f.paceLambda, f.begun == nil))
 		f.done++
 		if f.done%check == 0 || f.done == f.end {
 			f.look(x)
@@ -265,7 +266,7 @@ func (f *fitter) fit(ctx context.Context) error {
 		} else if again {
 			x = 0
 		}
-		stride := 1 / float64(f.Iterations)
+		stride = 1 / float64(f.Iterations)
 		if f.TimeLimit > 0 {
 			now := time.Now()
 			left := f.TimeLimit - f.finishing() - now.Sub(f.start)
@@ -276,7 +277,8 @@ func (f *fitter) fit(ctx context.Context) error {
 			}
 			before = now
 		}
-		x += max(stride, cooled.stride)
+		stride = max(stride, cooled.stride)
+		x += stride
 	}
 	if f.done%check != 0 && f.done < f.end || f.done == 0 {
 		f.look(x)
@@ -291,13 +293,31 @@ func (f *fitter) fit(ctx context.Context) error {
 func (f *fitter) iterate(p pace) {
 	clearGradients(f.net.grad)
 	f.lat.see(p.temperature, p.noise)
+	f.before.set(f.net.nets)
+	if p.netNoise {
+		f.shakeNets()
+	}
 	f.net.step(f.Lambda*p.rateWeight, true)
+	if p.netNoise {
+		f.net.nets.set(f.before)
+	}
 	f.weighNets()
 	if p.zeroMeans {
 		f.net.keepMeans()
 	}
 	f.moveNets(f.rate * p.netRate)
 	f.lat.step(p.latentRate, latentBeta1, latentBeta2)
+	f.net.refresh()
+}
+
+// shakeNets adds to the networks what rounding them may, noise uniform over a usual step.
+func (f *fitter) shakeNets() {
+	for m, v := range f.net.nets.Module {
+		step := float32(math.Ldexp(1, -usualStep[m]))
+		for i := range v {
+			v[i] += step * (f.netNoise.Float32() - 0.5)
+		}
+	}
 	f.net.refresh()
 }
 
@@ -320,12 +340,11 @@ func (f *fitter) weighNets() {
 	}
 }
 
-// moveNets takes a step of the networks. In a new eigenbasis SOAP divides by mean
+// moveNets takes a step of the networks, from before. In a new eigenbasis SOAP divides by mean
 // squares of the old one, and a step may come out far too large; so the root mean
 // square of each tensor's is limited to the rate, which is that of Adam's in a steady
 // course. (Adafactor limits updates like that: Shazeer and Stern, 2018.)
 func (f *fitter) moveNets(rate float64) {
-	f.before.set(f.net.nets)
 	f.nets.Groups[0].Rate = rate
 	f.nets.Step()
 	for id, p := range f.net.params {

@@ -111,16 +111,16 @@ func TestFitPicture(t *testing.T) {
 func TestFitFromNothing(t *testing.T) {
 	const w, h = 48, 40
 	const lambda = slowLambda / 8
-	if p := paceAt(0, 0, lambda, false); p.rateWeight != 1 || p.zeroMeans {
+	if p := paceAt(0, 1e-3, 0, lambda, false); p.rateWeight != 1 || p.zeroMeans {
 		t.Errorf("from a prior: %+v", p)
 	}
-	if p := paceAt(lambdaFrom/2, 0, lambda, true); p.rateWeight != 4.5 {
+	if p := paceAt(lambdaFrom/2, 1e-3, 0, lambda, true); p.rateWeight != 4.5 {
 		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.rateWeight)
 	}
-	if p := paceAt(0, 0, slowLambda/100, true); p.rateWeight != lambdaMore {
+	if p := paceAt(0, 1e-3, 0, slowLambda/100, true); p.rateWeight != lambdaMore {
 		t.Errorf("at low lambda: %+v", p)
 	}
-	if p := paceAt(0, 0, slowLambda*2, true); p.rateWeight != 1 || !p.zeroMeans {
+	if p := paceAt(0, 1e-3, 0, slowLambda*2, true); p.rateWeight != 1 || !p.zeroMeans {
 		t.Errorf("at high lambda: %+v", p)
 	}
 	f, err := newFitter(deadLeaves(4, 3, w, h), w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 3), Lambda: lambda, Pool: fitPool(t, 1)})
@@ -142,14 +142,68 @@ func TestFitFromNothing(t *testing.T) {
 	}
 	_, before := outputs()
 	for i := range 5 {
-		f.iterate(paceAt(0, i, lambda, true))
+		f.iterate(paceAt(0, 1e-3, i, lambda, true))
 	}
 	if means, scales := outputs(); means != 0 || scales == before {
 		t.Errorf("weights of means are %v, want 0; those of scales went from %v to %v", means, before, scales)
 	}
-	f.iterate(paceAt(meanFrom, 5, lambda, true))
+	f.iterate(paceAt(meanFrom, 1e-3, 5, lambda, true))
 	if means, _ := outputs(); means == 0 {
 		t.Error("means were not learnt later")
+	}
+}
+
+// TestNetNoise: the networks of long fits get noise, of which only gradients tell.
+func TestNetNoise(t *testing.T) {
+	const w, h = 48, 40
+	for _, c := range []struct {
+		x, stride float64
+		want      bool
+	}{{netNoiseFrom - 0.01, 1e-4, false}, {netNoiseFrom, 1.0 / netNoiseIterations, true}, {0.9, 1e-4, true}, {0.9, 1e-3, false}} {
+		if p := paceAt(c.x, c.stride, 100, 1e-3, true); p.netNoise != c.want {
+			t.Errorf("at %v, stride %v: %+v", c.x, c.stride, p)
+		}
+	}
+	begun := func() *fitter {
+		f, err := newFitter(deadLeaves(4, 3, w, h), w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 3), Lambda: 1e-3, Pool: fitPool(t, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			f.iterate(paceAt(0, 1e-4, i, 1e-3, false))
+		}
+		return f
+	}
+	f := begun()
+	nets := f.net.nets.Clone()
+	shake := func() *Nets {
+		defer f.net.set(nets)
+		f.shakeNets()
+		return f.net.nets.Clone()
+	}
+	for m, v := range shake().Module {
+		again, moved := shake().Module[m], 0.0
+		for i, v := range v {
+			d := math.Ldexp(math.Abs(float64(v-nets.Module[m][i])), usualStep[m])
+			moved = max(moved, d)
+			if v == again[i] {
+				t.Errorf("module %d, %d: %v twice", m, i, v)
+			}
+		}
+		if n := len(v); n > 0 && !(moved > 0 && moved <= 0.501) {
+			t.Errorf("module %d: noise of up to %v steps", m, moved)
+		}
+	}
+	// Without a rate nothing but noise would move the networks.
+	still := begun()
+	f.rate, still.rate = 0, 0
+	f.iterate(paceAt(0.5, 1e-4, 5, 1e-3, false))
+	still.iterate(paceAt(0.5, 1e-3, 5, 1e-3, false))
+	if !reflect.DeepEqual(f.net.nets, nets) {
+		t.Error("noise stays")
+	}
+	if reflect.DeepEqual(f.net.grad, still.net.grad) {
+		t.Error("noise makes no difference to gradients")
 	}
 }
 

@@ -32,7 +32,7 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 		b.Fatal(err)
 	}
 	for range 3 { // so that latents are not zero
-		f.iterate(paceAt(0, 100, 1e-3, false))
+		f.iterate(paceAt(0, 1e-3, 100, 1e-3, false))
 	}
 	n := f.net
 	stages := []struct {
@@ -61,7 +61,7 @@ func benchmarkFit(b *testing.B, a Arch, w, h, workers int) {
 	}
 	b.ResetTimer()
 	for b.Loop() {
-		f.iterate(paceAt(0, 100, 1e-3, false))
+		f.iterate(paceAt(0, 1e-3, 100, 1e-3, false))
 	}
 	total := b.Elapsed().Seconds() / float64(b.N)
 	arm, up, synthesis := a.MACs()

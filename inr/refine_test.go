@@ -95,9 +95,9 @@ func TestFitAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 12 {
-			f.iterate(paceAt(0.1, i, 1e-3, false))
+			f.iterate(paceAt(0.1, 1e-3, i, 1e-3, false))
 		}
-		if n := testing.AllocsPerRun(20, func() { f.iterate(paceAt(0.2, 50, 1e-3, false)) }); n != 0 {
+		if n := testing.AllocsPerRun(20, func() { f.iterate(paceAt(0.5, 1e-4, 50, 1e-3, false)) }); n != 0 {
 			t.Errorf("%d workers: %v allocations each iteration", workers, n)
 		}
 	}
