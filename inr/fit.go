@@ -310,10 +310,17 @@ func (f *fitter) iterate(p pace) {
 	f.net.refresh()
 }
 
-// shakeNets adds to the networks what rounding them may, noise uniform over a usual step.
+// shakeNets adds to the networks what rounding them may, noise uniform over a step that should
+// pay: with the square of the step grows what it does to the error or the bits of each pixel, and
+// with its logarithm what a parameter saves, of which each pixel has its share.
 func (f *fitter) shakeNets() {
+	finer := netNoisePixels / float64(f.net.w*f.net.h)
 	for m, v := range f.net.nets.Module {
-		step := float32(math.Ldexp(1, -usualStep[m]))
+		usual := finer
+		if !Module(m).arm() {
+			usual *= f.Lambda / netNoiseLambda
+		}
+		step := float32(math.Ldexp(min(math.Sqrt(usual), netNoiseMost), -usualStep[m]))
 		for i := range v {
 			v[i] += step * (f.netNoise.Float32() - 0.5)
 		}
