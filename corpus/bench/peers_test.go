@@ -129,7 +129,8 @@ func TestYUV(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	dir := t.TempDir()
-	busy := script(t, dir, "busy", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+	// Long enough to be looked at, also where it shares its one CPU with this process and others.
+	busy := script(t, dir, "busy", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
 	u, err := process(t.Context(), dir, []string{busy})
 	if err != nil || u.CPU <= 0 || u.Wall <= 0 {
 		t.Errorf("%+v, %v", u, err)
