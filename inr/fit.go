@@ -118,8 +118,9 @@ func (o *FitOptions) check(pix []float32, width, height int) error {
 // Fit fits latents and networks to a picture, pix[(c*height+y)*width+x] being sample
 // x, y of channel c in 0..1. It returns the error of ctx within an iteration of its end.
 // For a seed the result depends on nothing but the tier of the kernels, and on time if
-// TimeLimit is set or Stop is closed. It needs some 230 bytes of memory for each pixel of three channels, 45 more with
-// four grids of colour and 50 with three channels more between the convolutions.
+// TimeLimit is set or Stop is closed. It needs some 230 bytes of memory for each pixel of
+// three channels, 45 more with four grids of colour and 50 with three channels more between
+// the convolutions.
 func Fit(ctx context.Context, pix []float32, width, height int, o *FitOptions) (*Fitted, error) {
 	if err := o.check(pix, width, height); err != nil {
 		return nil, err
@@ -156,17 +157,17 @@ type fitter struct {
 	net        *fitNet
 	lat        *fitLatents
 	nets       *nn.SOAP
-	before     *Nets // the step of nets
-	netNoise   *rand.Rand
-	begun      *Start  // nil without a prior
-	rate       float64 // of the networks, times the usual one
-	origin     origin  // what the networks are coded from
-	prior      *Nets   // the same in numbers
-	done       int     // iterations
-	end        int     // what done comes to
-	from       float64 // where the schedule begins
-	first      int     // iteration of the fit as it last began
-	paceLambda float64 // that the schedule is for: that of then
+	before     *Nets      // the networks as the step under way found them
+	netNoise   *rand.Rand // that shakeNets draws from
+	begun      *Start     // nil without a prior
+	rate       float64    // of the networks, times the usual one
+	origin     origin     // what the networks are coded from
+	prior      *Nets      // the same in numbers
+	done       int        // iterations
+	end        int        // what done comes to
+	from       float64    // where the schedule begins
+	first      int        // iteration of the fit as it last began
+	paceLambda float64    // that the schedule is for: that of then
 	coolTime   time.Duration
 	shown      FitProgress
 	// Of steering: how often the fit began anew, and what was missing that it is to; how
@@ -243,7 +244,8 @@ func (f *fitter) fit(ctx context.Context) error {
 	if f.steered() {
 		check = max(f.Iterations/40, 5)
 	}
-	x, stride := f.from, 1/float64(f.Iterations)
+	even := 1 / float64(f.Iterations)
+	x, stride := f.from, even
 	before := f.start
 	cooled := cooling{limit: f.coolTime}
 	for f.done < f.end && x < 1 && ctx.Err() == nil && !f.late() {
@@ -266,7 +268,7 @@ func (f *fitter) fit(ctx context.Context) error {
 		} else if again {
 			x = 0
 		}
-		stride = 1 / float64(f.Iterations)
+		stride = even
 		if f.TimeLimit > 0 {
 			now := time.Now()
 			left := f.TimeLimit - f.finishing() - now.Sub(f.start)
@@ -310,19 +312,19 @@ func (f *fitter) iterate(p pace) {
 	f.net.refresh()
 }
 
-// shakeNets adds to the networks what rounding them may, noise uniform over a step that should
-// pay: with the square of the step grows what it does to the error or the bits of each pixel, and
-// with its logarithm what a parameter saves, of which each pixel has its share.
+// shakeNets adds to each parameter what rounding may, noise uniform over a step that should pay.
+// With the square of a step grows what it does to the error, or the bits, of each pixel; what it
+// saves grows with its logarithm, and each pixel has its share of that. So the square that
+// pays goes with 1/pixels, and for errors, which lambda does not weigh, with lambda.
 func (f *fitter) shakeNets() {
-	finer := netNoisePixels / float64(f.net.w*f.net.h)
 	for m, v := range f.net.nets.Module {
-		usual := finer
+		square := netNoisePixels / float64(f.net.w*f.net.h) // of the width, in usual steps
 		if !Module(m).arm() {
-			usual *= f.Lambda / netNoiseLambda
+			square *= f.Lambda / netNoiseLambda
 		}
-		step := float32(math.Ldexp(min(math.Sqrt(usual), netNoiseMost), -usualStep[m]))
+		width := float32(math.Ldexp(min(math.Sqrt(square), netNoiseMost), -usualStep[m]))
 		for i := range v {
-			v[i] += step * (f.netNoise.Float32() - 0.5)
+			v[i] += width * (f.netNoise.Float32() - 0.5)
 		}
 	}
 	f.net.refresh()

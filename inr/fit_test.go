@@ -212,22 +212,25 @@ func TestNetNoise(t *testing.T) {
 	}
 }
 
-// TestFitWorkers: the number of workers does not change a bit.
+// TestFitWorkers: the number of workers does not change a bit, of short fits and of long ones,
+// whose networks get noise.
 func TestFitWorkers(t *testing.T) {
 	const w, h = 67, 45
 	pix := deadLeaves(2, 1, w, h)
-	var want *Fitted
-	for _, workers := range []int{1, 3} {
-		f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 1e-3, Iterations: 30, RefineNets: 1, Refine: 1,
-			Seed: 7, Pool: fitPool(t, workers)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Elapsed = 0
-		if want == nil {
-			want = f
-		} else if !reflect.DeepEqual(f, want) {
-			t.Errorf("%d workers: %+v, one: %+v", workers, f, want)
+	for _, iterations := range []int{30, netNoiseIterations} {
+		var want *Fitted
+		for _, workers := range []int{1, 3} {
+			f, err := Fit(context.Background(), pix, w, h, &FitOptions{Arch: Presets[0].Arch(w, h, 1), Lambda: 1e-3, Iterations: iterations,
+				RefineNets: 1, Refine: 1, Seed: 7, Pool: fitPool(t, workers)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Elapsed = 0
+			if want == nil {
+				want = f
+			} else if !reflect.DeepEqual(f, want) {
+				t.Errorf("%d iterations, %d workers: %+v, one: %+v", iterations, workers, f, want)
+			}
 		}
 	}
 }
