@@ -44,15 +44,16 @@
 //
 // # Speed
 //
-// Milliseconds for a 768x512 picture of 0.8 bit per pixel, preset l before it had grids of
-// colour (2371 multiplications per pixel), on one core of a shared AMD EPYC (Zen 4) with other work, the least of
-// eight runs each of BenchmarkStages and, together, BenchmarkDecode:
+// Milliseconds for a 768x512 picture of 1.1 bits per pixel (for xl 1.15) on one core of an
+// AMD EPYC (Zen 5), the least of eight runs each of BenchmarkStages and BenchmarkDecode with
+// GOMAXPROCS=1, BURIN_KERNELS choosing the tier:
 //
-//	           latents   picture   together
-//	generic        312       177        389   1.0 MP/s
-//	AVX2            25        25         45   8.7 MP/s
-//	AVX-512         27        27         40   9.9 MP/s
+//	           latents   picture   preset l          preset xl
+//	generic        302       176   494   0.8 MP/s    691   0.6 MP/s
+//	AVX2            20        19    44   8.9 MP/s     51   7.6 MP/s
+//	AVX-512         16        15    37  10.8 MP/s     40   9.9 MP/s
 //
+// The first two columns are of preset l.
 // Latents take one core, since each depends on those before; the picture takes all that
 // there are.
 package inr
