@@ -106,18 +106,18 @@ func TestFitPicture(t *testing.T) {
 	}
 }
 
-// TestFitFromNothing: at first means of predictions stay zero and rate weighs more, unless
-// the fit is from a prior, and later neither is so.
+// TestFitFromNothing: at first rate weighs more at low lambda and means of predictions stay
+// zero at others, unless the fit is from a prior, and later neither is so.
 func TestFitFromNothing(t *testing.T) {
 	const w, h = 48, 40
-	const lambda = slowLambda / 8
+	const lambda = slowLambda / 2
 	if p := paceAt(0, 1e-3, 0, lambda, false); p.rateWeight != 1 || p.zeroMeans {
 		t.Errorf("from a prior: %+v", p)
 	}
-	if p := paceAt(lambdaFrom/2, 1e-3, 0, lambda, true); p.rateWeight != 4.5 {
-		t.Errorf("rate weighs %v times as much, want the middle of 8 and 1", p.rateWeight)
+	if p := paceAt(lambdaFrom/2, 1e-3, 0, lambda, true); p.rateWeight != 1.5 {
+		t.Errorf("rate weighs %v times as much, want the middle of 2 and 1", p.rateWeight)
 	}
-	if p := paceAt(0, 1e-3, 0, slowLambda/100, true); p.rateWeight != lambdaMore {
+	if p := paceAt(0, 1e-3, 0, slowLambda/100, true); p.rateWeight != lambdaMore || p.zeroMeans {
 		t.Errorf("at low lambda: %+v", p)
 	}
 	if p := paceAt(0, 1e-3, 0, slowLambda*2, true); p.rateWeight != 1 || !p.zeroMeans {

@@ -34,10 +34,12 @@ const (
 	// their neighbours, and then it carries brightness, which coarser grids would for
 	// fewer bits, and keeps it: 24 to 90 % of its latents are not zero at the end. So up
 	// to meanFrom all means stay zero, which leaves 3 to 10 %: fits of 1000 iterations cost
-	// 3 % less at quality 50, those of 3000 4 %. Below slowLambda that is not enough, and
-	// until lambdaFrom the rate weighs more, falling from slowLambda's or lambdaMore times
-	// the usual: 2.5 % less at quality 75, with means alone 0.7 % more.
+	// 3 % less at quality 50, those of 3000 4 %. Below slowLambda the rate weighs more until
+	// lambdaFrom, falling from slowLambda's or lambdaMore times the usual, which does the
+	// same. Below meanLambda, where the finest grid has to carry much, that is enough, and
+	// zero means cost 2.5 % more at qualities 70 and 85.
 	meanFrom   = 0.1
+	meanLambda = 8e-4
 	lambdaFrom = 0.2
 	lambdaMore = 10
 	// From netNoiseFrom on networks of fits of netNoiseIterations and more are to learn to bear
@@ -80,7 +82,7 @@ func paceAt(x, stride float64, iteration int, lambda float64, fresh bool) pace {
 	}
 	if fresh {
 		p.rateWeight += (min(further, lambdaMore) - 1) * max(1-x/lambdaFrom, 0)
-		p.zeroMeans = x < meanFrom
+		p.zeroMeans = x < meanFrom && lambda >= meanLambda
 	}
 	return p
 }
