@@ -10,32 +10,39 @@ import (
 type effort struct {
 	preset     int // in inr.Presets
 	iterations int
-	nets       int // rounds of decisions on the networks' parameters
-	latents    int // likewise on latents
+	nets       int  // rounds of decisions on the networks' parameters
+	latents    int  // likewise on latents
+	second     bool // whether there may be a second fit
 }
 
 // efforts by codec.Options.Effort, less 1.
 var efforts = [codec.MaxEffort]effort{
-	{1, 200, 0, 0},
-	{2, 400, 0, 0},
-	{3, 1000, 0, 0},
-	{3, 1700, 0, 1},
-	{4, 2200, 1, 1},
-	{4, 3500, 1, 2},
-	{4, 6000, 1, 2},
-	{4, 10000, 2, 2},
-	{4, 14000, 2, 3},
+	{1, 200, 0, 0, false},
+	{2, 400, 0, 0, false},
+	{3, 1000, 0, 0, false},
+	{3, 1700, 0, 1, false},
+	{4, 2200, 1, 1, true},
+	{4, 3500, 1, 2, true},
+	{4, 6000, 1, 2, true},
+	{4, 10000, 2, 2, true},
+	{4, 14000, 2, 3, true},
 }
 
 // fitting is how many bits the latents are to take at least for each preset but the first:
 // the networks of the larger ones, of some 5000 to 20,000 bits, would weigh too much.
 var fitting = [...]float64{1 << 13, 1 << 14, 1 << 16, 1 << 17}
 
-// fit returns the effort with a preset that fits latents of so many bits.
+// fewBits are those under which the next larger preset than fits costs, after a long fit,
+// between 3 % less and 3 % more, which nothing told beforehand: there a second fit tries it.
+const fewBits = 1 << 16
+
+// fit returns the effort with a preset that fits latents of so many bits, and a second fit only
+// if they are few.
 func (e effort) fit(bits float64) effort {
 	for e.preset > 0 && bits < fitting[e.preset-1] {
 		e.preset--
 	}
+	e.second = e.second && bits < fewBits
 	return e
 }
 

@@ -172,7 +172,6 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 	r := e.tiles.rect(i)
 	spend := efforts[e.o.Effort-1]
 	fo := e.options(r, spend)
-	fo.Progress = func(p inr.FitProgress) { e.tell(i, p) }
 	switch e.o.Target.Kind {
 	case codec.TargetQuality:
 		fo.Lambda = Lambda(e.o.Target.Value)
@@ -186,9 +185,19 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 	if len(e.o.Weights) == 0 && !priorPays(bits, r.Dx()*r.Dy()) {
 		fo.Priors = nil
 	}
+	second := false
 	if !slices.ContainsFunc(fo.Priors, func(p *inr.Prior) bool { return p.Suits(&fo.Arch) && p.Covers(lambda) }) {
 		spend = spend.fit(bits)
 		fo.Arch = e.options(r, spend).Arch
+		// A time limit is better spent on one fit.
+		second = spend.second && e.o.TimeLimit == 0
+	}
+	var last inr.FitProgress
+	fo.Progress = func(p inr.FitProgress) {
+		if last = p; second {
+			p.Done /= 2
+		}
+		e.tell(i, p)
 	}
 	for range sizeTries {
 		e.limit(fo, b.share(i))
@@ -202,6 +211,7 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 		if float64(len(data)) <= bytes || e.over() {
 			break
 		}
+		second = false
 		if spend.preset == 0 {
 			fo.TargetBPP *= lessBytes * bytes / float64(len(data))
 			continue
@@ -209,6 +219,23 @@ func (e *encoder) fitTo(i int, b *budget, bytes float64) (best *inr.Fitted, best
 		spend.preset--
 		fo.Arch = e.options(r, spend).Arch
 	}
+	if !second || e.over() {
+		return best, bestData, nil
+	}
+	spend.preset++
+	fo.Arch = e.options(r, spend).Arch
+	fo.Progress = func(p inr.FitProgress) {
+		p.Done = (1 + p.Done) / 2
+		e.tell(i, p)
+	}
+	f, data, err := e.fit(r, fo)
+	if err != nil {
+		return nil, nil, err
+	}
+	if float64(len(data)) <= bytes && f.MSE+best.Lambda*f.BPP < best.Loss {
+		return f, data, nil
+	}
+	e.tell(i, last)
 	return best, bestData, nil
 }
 

@@ -546,19 +546,65 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestEffortFits: the fewer bits latents take, the smaller the networks.
+// TestEffortFits: the fewer bits latents take, the smaller the networks, and only if they are few
+// there may be a second fit by larger ones.
 func TestEffortFits(t *testing.T) {
-	best := efforts[codec.MaxEffort-1]
-	last := best.preset
-	for bits := 1 << 20; bits > 1<<10; bits /= 2 {
-		e := best.fit(float64(bits))
-		if e.preset > last || e.preset < last-1 || e.iterations != best.iterations {
-			t.Errorf("%d bits: %+v", bits, e)
+	for _, best := range efforts {
+		last := best.preset
+		for bits := 1 << 20; bits > 1<<10; bits /= 2 {
+			e := best.fit(float64(bits))
+			if e.preset > last || e.preset < last-1 || e.iterations != best.iterations {
+				t.Errorf("%d bits: %+v", bits, e)
+			}
+			if e.second != (best.second && bits < fewBits) || e.second && e.preset >= best.preset {
+				t.Errorf("%d bits: %+v of %+v", bits, e, best)
+			}
+			last = e.preset
 		}
-		last = e.preset
+		if last != 0 || best.fit(1<<20).preset != best.preset {
+			t.Errorf("%+v: few bits have preset %d", best, last)
+		}
 	}
-	if last != 0 || best.fit(1<<20) != best || efforts[0].fit(1<<20) != efforts[0] {
-		t.Errorf("few bits have preset %d", last)
+}
+
+// TestSecond: of two fits the file has the one that costs less, the encoder's last word is
+// about that one, and a rate is kept.
+func TestSecond(t *testing.T) {
+	const w, h = 96, 80
+	var last codec.Status
+	code := func(m image.Image, second bool, target codec.Target) (file []byte, preset string, cost float64) {
+		defer func(e effort) { efforts[0] = e }(efforts[0])
+		efforts[0] = effort{preset: 1, iterations: 60, second: second}
+		o := options(target.Kind, target.Value)
+		o.Status = func(s codec.Status) {
+			if s.Done < last.Done {
+				t.Errorf("%v after %v", s.Done, last.Done)
+			}
+			last = s
+		}
+		last.Done = 0
+		file = codectest.Encode(t, m, o)
+		db := psnr(t, m, mustDecode(t, file, 0))
+		if last.Done != 1 || target.Kind == codec.TargetQuality && math.Abs(last.PSNR-db) > 0.5 {
+			t.Errorf("%+v at the end of a fit of %.2f dB", last, db)
+		}
+		return file, describe(t, file).Preset, mseOfPSNR(db) + Lambda(30)*8*float64(len(file))/w/h
+	}
+	presets := map[string]int{}
+	for seed := range uint64(4) {
+		m := dataset.DeadLeaves(w, h, seed)
+		one, _, first := code(m, false, codec.Target{Kind: codec.TargetQuality, Value: 30})
+		two, preset, least := code(m, true, codec.Target{Kind: codec.TargetQuality, Value: 30})
+		presets[preset]++
+		if least > first || preset == "" || !bytes.Equal(one, two) && least == first {
+			t.Errorf("picture %d: preset %s, cost %v after %v", seed, preset, least, first)
+		}
+		if file, _, _ := code(m, true, codec.Target{Kind: codec.TargetSize, Value: 900}); len(file) > 900 {
+			t.Errorf("picture %d: %d bytes", seed, len(file))
+		}
+	}
+	if len(presets) != 2 {
+		t.Errorf("presets: %v", presets)
 	}
 }
 
